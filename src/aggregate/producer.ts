@@ -1,0 +1,65 @@
+/** The group as a MetricProducer: what every scrape and every push of OTel's readers collects. */
+
+import { emptyResource } from '@opentelemetry/resources';
+import type { CollectionResult, MetricData, MetricProducer } from '@opentelemetry/sdk-metrics';
+import { OWN_SCOPE } from '../snapshot/series-table.ts';
+import { type Merged, merge } from './merge.ts';
+import type { ResourceSampler, ResourceUsage } from './resources.ts';
+import type { GroupReader, WorkerState } from './workers.ts';
+
+/** What the views project: one moment of the group. */
+export interface Scene {
+  readonly nowMs: number;
+  /** When the group's totals began. */
+  readonly startMs: number;
+  /** The processes that serve or measure, exited ones of late included; the primary too, when it serves. */
+  readonly workers: readonly WorkerState[];
+  readonly resources: ReadonlyMap<number, ResourceUsage>;
+  /** Sums over everybody who ever was. */
+  readonly merged: Merged;
+  readonly snapshotErrors: ReadonlyMap<string, number>;
+}
+
+export interface GroupProducerOptions {
+  readonly reader: GroupReader;
+  readonly sampler: ResourceSampler;
+  readonly startMs: number;
+  /** Turns a scene into families; see catalogue/views.ts. */
+  readonly view: (scene: Scene) => MetricData[];
+}
+
+export class GroupProducer implements MetricProducer {
+  readonly #options: GroupProducerOptions;
+
+  constructor(options: GroupProducerOptions) {
+    this.#options = options;
+  }
+
+  /** Reads, merges and projects. Waits for no worker, only for the sampling of their memory and CPU. */
+  async collect(): Promise<CollectionResult> {
+    const { reader, sampler, startMs, view } = this.#options;
+    const resources = await sampler.sample(reader.livingPids());
+    const nowMs = Date.now();
+    const states = reader.read(nowMs);
+    const metrics = view({
+      nowMs,
+      startMs,
+      workers: states.filter(isWorker),
+      resources,
+      merged: merge([...reader.totals, ...states]),
+      snapshotErrors: reader.errors,
+    });
+    return {
+      resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: OWN_SCOPE }, metrics }] },
+      errors: [],
+    };
+  }
+}
+
+/** A cluster primary is no worker, unless it has served requests itself. */
+export function isWorker({ snapshot }: WorkerState): boolean {
+  if (snapshot.identity.role !== 'primary') return true;
+  return snapshot.metrics.some(
+    ({ descriptor, series }) => descriptor.kind === 'histogram' && descriptor.scope === OWN_SCOPE && series.length > 0,
+  );
+}

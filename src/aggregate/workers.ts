@@ -1,0 +1,173 @@
+/**
+ * The members of a group as their snapshot files tell them: reads what they have published, knows who of them is alive,
+ * and folds the files of the dead into the group's totals. A member that cannot be read keeps its last good snapshot.
+ */
+import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { GunicornOtelError, messageOf } from '../errors.ts';
+import { report } from '../report.ts';
+import { isAlive, listSnapshots, type ProcessMark, TOTALS_FILE } from '../snapshot/directory.ts';
+import { Dictionary, decodeSnapshot, encodeSnapshot, type Identity, type Snapshot } from '../snapshot/layout.ts';
+import { type Member, merge, toTable } from './merge.ts';
+
+/** One process or thread of the group. */
+export interface WorkerState extends Member {
+  readonly file: string;
+  readonly mark: ProcessMark;
+  readonly snapshot: Snapshot;
+  alive: boolean;
+  /** Unix ms when it was first seen dead. */
+  exitedAtMs?: number;
+}
+
+export interface GroupReaderOptions {
+  readonly directory: string;
+  readonly exitedRetentionMs: number;
+  /** Exited workers that keep their series at the most; the oldest are folded first. */
+  readonly maxExited?: number;
+}
+
+interface KnownFile {
+  inode: number;
+  dictionary: Dictionary;
+}
+
+const DEFAULT_MAX_EXITED = 100;
+// A writer takes microseconds: a file that is torn three times in a row was left so.
+const READ_TRIES = 3;
+
+export class GroupReader {
+  readonly #options: GroupReaderOptions;
+  readonly #states = new Map<string, WorkerState>();
+  readonly #files = new Map<string, KnownFile>();
+  /** Failed reads by cause, for the life of this reader. */
+  readonly errors = new Map<string, number>();
+  #totals: Snapshot | undefined;
+  #buffer = Buffer.alloc(64 * 1024);
+
+  constructor(options: GroupReaderOptions) {
+    this.#options = options;
+    this.#totals = this.#readTotals();
+  }
+
+  /** Reads everything there is now, the living and those who have exited of late. @throws never */
+  read(nowMs = Date.now()): WorkerState[] {
+    for (const { file, mark } of this.reap(nowMs)) {
+      const snapshot = this.#readFile(file) ?? this.#states.get(file)?.snapshot;
+      if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: true });
+    }
+    return [...this.#states.values()];
+  }
+
+  /**
+   * Takes over what the dead have left and folds what has outlived its retention; cheap, for once a second.
+   *
+   * @returns the files of the living
+   * @throws never
+   */
+  reap(nowMs = Date.now()): { file: string; mark: ProcessMark }[] {
+    const living = [];
+    for (const { file, mark } of listSnapshots(this.#options.directory)) {
+      if (isAlive(mark)) {
+        living.push({ file, mark });
+      } else if (this.#states.get(file)?.alive !== false) {
+        // Read after it was seen dead: what is there now is all it will ever have written.
+        const snapshot = this.#readFile(file) ?? this.#states.get(file)?.snapshot;
+        if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: false, exitedAtMs: nowMs });
+      }
+    }
+    this.#fold(nowMs);
+    return living;
+  }
+
+  /** The pids of the living, with or without a readable snapshot. @throws never */
+  livingPids(): number[] {
+    return this.reap().map(({ mark }) => mark.pid);
+  }
+
+  /** What has been folded: the sums of all that is no longer in `read`. */
+  get totals(): Member[] {
+    return this.#totals ? [{ snapshot: this.#totals, alive: false }] : [];
+  }
+
+  // Totals are replaced in one rename and name the files they hold: killed before these are deleted, nothing counts twice.
+  #fold(nowMs: number): void {
+    const exited = [...this.#states.values()].filter((state) => !state.alive);
+    exited.sort((a, b) => a.exitedAtMs! - b.exitedAtMs!);
+    const excess = exited.length - (this.#options.maxExited ?? DEFAULT_MAX_EXITED);
+    const due = exited.filter((state, i) => i < excess || nowMs - state.exitedAtMs! >= this.#options.exitedRetentionMs);
+    if (due.length === 0) return;
+    const identity: Identity = { ...due[0]!.snapshot.identity, role: 'totals', folded: due.map(({ file }) => file) };
+    try {
+      this.#replaceTotals(identity, merge([...this.totals, ...due]), nowMs);
+    } catch (error) {
+      // Disk full or directory gone: they stay what they are, and are folded when it works again.
+      this.#countError('totals', `the totals of ${this.#options.directory} cannot be written: ${messageOf(error)}`);
+      return;
+    }
+    for (const { file } of due) this.#forget(file);
+  }
+
+  #replaceTotals(identity: Identity, merged: ReturnType<typeof merge>, nowMs: number): void {
+    const path = join(this.#options.directory, TOTALS_FILE);
+    const bytes = encodeSnapshot(identity, toTable(merged), nowMs);
+    writeFileSync(`${path}.new`, bytes, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+    this.#totals = decodeSnapshot(bytes);
+  }
+
+  #readTotals(): Snapshot | undefined {
+    const totals = this.#readFile(TOTALS_FILE);
+    for (const file of totals?.identity.folded ?? []) this.#forget(file);
+    return totals;
+  }
+
+  #forget(file: string): void {
+    this.#states.delete(file);
+    this.#files.delete(file);
+    rmSync(join(this.#options.directory, file), { force: true });
+  }
+
+  #readFile(file: string): Snapshot | undefined {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return this.#decode(file);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        const torn = error instanceof GunicornOtelError && error.code === 'GUNICORN_OTEL_ERR_SNAPSHOT_TORN';
+        if (torn && attempt < READ_TRIES) continue;
+        this.#countError(causeOf(error), `${join(this.#options.directory, file)} cannot be read: ${messageOf(error)}`);
+        return undefined;
+      }
+    }
+  }
+
+  #decode(file: string): Snapshot {
+    const handle = openSync(join(this.#options.directory, file), 'r');
+    try {
+      const { ino, size } = fstatSync(handle);
+      if (size > this.#buffer.length) this.#buffer = Buffer.alloc(size * 2);
+      const bytes = this.#buffer.subarray(0, readSync(handle, this.#buffer, 0, size, 0));
+      let known = this.#files.get(file);
+      if (known?.inode !== ino) {
+        known = { inode: ino, dictionary: new Dictionary() };
+        this.#files.set(file, known);
+      }
+      return decodeSnapshot(bytes, known.dictionary);
+    } finally {
+      closeSync(handle);
+    }
+  }
+
+  // One line per cause: a damaged file would otherwise say the same on every scrape.
+  #countError(cause: string, line: string): void {
+    const count = this.errors.get(cause) ?? 0;
+    if (count === 0) report('warn', `${line}; its last good values stand in for it`);
+    this.errors.set(cause, count + 1);
+  }
+}
+
+function causeOf(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return (code ?? 'unknown').replace('GUNICORN_OTEL_ERR_SNAPSHOT_', '').toLowerCase();
+}

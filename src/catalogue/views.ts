@@ -1,0 +1,242 @@
+/**
+ * Projects a moment of the group onto the documented metrics. Which metric is projected how stands in metrics.ts; in
+ * here is one projection per kind of source, none of them knows a metric by name.
+ */
+import { type HrTime, ValueType } from '@opentelemetry/api';
+import { AggregationTemporality, DataPointType, type MetricData } from '@opentelemetry/sdk-metrics';
+import { addTo, cellOf } from '../aggregate/merge.ts';
+import type { Scene } from '../aggregate/producer.ts';
+import type { WorkerState } from '../aggregate/workers.ts';
+import { type Attributes, type MetricDescriptor, OWN_SCOPE } from '../snapshot/series-table.ts';
+import { appFamilies } from './app-families.ts';
+import {
+  type ExporterValue,
+  METRICS,
+  type MetricRow,
+  type RequestValue,
+  type Source,
+  type WorkerValue,
+} from './metrics.ts';
+
+/** What the exporter knows about itself at the time of a scrape. */
+export interface ExporterState {
+  readonly version: string;
+  readonly expectedWorkers: number;
+  readonly scrapes: number;
+  readonly scrapeErrors: number;
+  readonly lastScrapeSeconds: number;
+  readonly series: number;
+}
+
+export interface ViewOptions {
+  readonly labels: 'standard' | 'detailed';
+}
+
+/** A sample before it is OTel's: for histograms the cell of one, see cellWidth, with its bounds. */
+export interface Point {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number | { readonly cell: Float64Array; readonly bounds: readonly number[] };
+}
+
+/** A family of samples, named as it is scraped. */
+export interface Family {
+  readonly name: string;
+  readonly type: MetricRow['type'];
+  readonly help: string;
+  readonly points: readonly Point[];
+}
+
+type From<K extends Source['from']> = Extract<Source, { from: K }>;
+interface Context {
+  readonly row: MetricRow;
+  readonly scene: Scene;
+  readonly exporter: ExporterState;
+  readonly labels: readonly string[];
+  /** Names of the app's metrics that had to be left out. */
+  readonly conflicts: readonly string[];
+}
+
+/** Label of a documented metric -> attribute of the request cells. */
+const REQUEST_LABELS: Readonly<Record<string, string>> = {
+  method: 'http.request.method',
+  endpoint: 'http.route',
+  http_request_method: 'http.request.method',
+  http_route: 'http.route',
+  http_response_status_code: 'http.response.status_code',
+  error_type: 'error.type',
+};
+const REQUEST_HISTOGRAMS: readonly RequestValue[] = ['duration', 'requestSize', 'responseSize'];
+
+const PROJECTIONS: { readonly [K in Source['from']]: (source: From<K>, context: Context) => Point[] } = {
+  requests: projectRequests,
+  worker: projectWorkers,
+  sum: projectSums,
+  exporter: projectExporter,
+};
+
+/** The documented families in the order of the catalogue, then the app's by name. */
+export function project(scene: Scene, exporter: ExporterState, options: ViewOptions): MetricData[] {
+  const app = appFamilies(scene, new Set(METRICS.map(({ name }) => name)));
+  const documented = METRICS.map((row): Family => {
+    const labels = options.labels === 'detailed' ? [...row.labels, ...(row.detailedLabels ?? [])] : row.labels;
+    const context = { row, scene, exporter, labels, conflicts: app.conflicts };
+    const projection = PROJECTIONS[row.source.from] as (source: Source, context: Context) => Point[];
+    return { ...row, points: projection(row.source, context) };
+  });
+  const startTime = toHrTime(scene.startMs);
+  const endTime = toHrTime(scene.nowMs);
+  return [...documented, ...app.families].map((family) => toMetricData(family, startTime, endTime));
+}
+
+function projectRequests({ value, per }: From<'requests'>, { scene, labels }: Context): Point[] {
+  const sums = new Map<string, { labels: Record<string, string>; cell: Float64Array; bounds: readonly number[] }>();
+  const add = (
+    attributes: Attributes,
+    own: Record<string, string>,
+    cell: Float64Array,
+    descriptor: MetricDescriptor,
+  ) => {
+    const { part, bounds } = requestHistogram(descriptor, cell, value);
+    const all = { ...own, ...requestLabels(attributes, labels) };
+    const key = JSON.stringify([all, value === 'count' ? 0 : bounds]);
+    const sum = sums.get(key);
+    if (sum) addTo(sum.cell, part);
+    else sums.set(key, { labels: all, cell: part.slice(), bounds });
+  };
+  if (per === 'group') {
+    for (const { descriptor, series } of scene.merged.values()) {
+      if (!isRequests(descriptor)) continue;
+      for (const { attributes, values } of series.values()) add(attributes, {}, values, descriptor);
+    }
+  } else {
+    for (const worker of scene.workers) {
+      const own = { worker_id: worker.snapshot.identity.workerId };
+      for (const { descriptor, series } of worker.snapshot.metrics) {
+        if (!isRequests(descriptor)) continue;
+        // A worker that has served nothing yet has its families all the same, at 0.
+        if (labels.length === 1) add({}, own, new Float64Array(requestWidth(descriptor)), descriptor);
+        for (const entry of series) {
+          const cell = cellOf(descriptor, entry, worker.snapshot.values);
+          if (cell) add(entry.attributes, own, cell, descriptor);
+        }
+      }
+    }
+  }
+  return [...sums.values()].map(({ labels, cell, bounds }) => ({
+    labels,
+    value: value === 'count' ? countOf(cell) : { cell, bounds },
+  }));
+}
+
+function projectWorkers({ value }: From<'worker'>, { scene }: Context): Point[] {
+  return scene.workers
+    .filter(({ alive }) => alive)
+    .flatMap((worker) =>
+      WORKER_VALUES[value](worker, scene).map((point) => ({
+        ...point,
+        labels: { worker_id: worker.snapshot.identity.workerId, ...point.labels },
+      })),
+    );
+}
+
+const WORKER_VALUES: { readonly [K in WorkerValue]: (worker: WorkerState, scene: Scene) => Point[] } = {
+  memoryBytes: ({ mark }, { resources }) => known(resources.get(mark.pid)?.memoryBytes),
+  cpuPercent: ({ mark }, { resources }) => known(resources.get(mark.pid)?.cpuPercent),
+  uptimeSeconds: ({ snapshot }, { nowMs }) => known(Math.max(0, nowMs / 1000 - snapshot.identity.startSeconds)),
+  state: ({ snapshot }) => [
+    { labels: { state: 'running', timestamp: String(Math.floor(snapshot.identity.startSeconds)) }, value: 1 },
+  ],
+  snapshotAgeSeconds: ({ snapshot }, { nowMs }) => known(Math.max(0, (nowMs - snapshot.writtenAtMs) / 1000)),
+};
+
+function projectSums({ metric }: From<'sum'>, { scene, labels }: Context): Point[] {
+  const points: Point[] = [];
+  for (const { descriptor, series } of scene.merged.values()) {
+    if (descriptor.scope !== OWN_SCOPE || descriptor.name !== metric) continue;
+    for (const { attributes, values } of series.values()) {
+      const own = labels.map((label) => [label, String(attributes[REQUEST_LABELS[label] ?? label] ?? '')]);
+      points.push({ labels: Object.fromEntries(own), value: values[0]! });
+    }
+  }
+  return points;
+}
+
+function projectExporter({ value }: From<'exporter'>, context: Context): Point[] {
+  return EXPORTER_VALUES[value](context);
+}
+
+const EXPORTER_VALUES: { readonly [K in ExporterValue]: (context: Context) => Point[] } = {
+  info: ({ exporter }) => [{ labels: { version: exporter.version, node_version: process.version }, value: 1 }],
+  expectedWorkers: ({ exporter }) => known(exporter.expectedWorkers),
+  scrapes: ({ exporter }) => known(exporter.scrapes),
+  scrapeErrors: ({ exporter }) => known(exporter.scrapeErrors),
+  lastScrapeSeconds: ({ exporter }) => known(exporter.lastScrapeSeconds),
+  series: ({ exporter }) => known(exporter.series),
+  snapshotErrors: ({ scene }) => [...scene.snapshotErrors].map(([cause, value]) => ({ labels: { cause }, value })),
+  conflicts: ({ conflicts }) => conflicts.map((metric) => ({ labels: { metric }, value: 1 })),
+};
+
+function known(value: number | undefined): Point[] {
+  return value === undefined ? [] : [{ labels: {}, value }];
+}
+
+function isRequests({ scope, kind }: MetricDescriptor): boolean {
+  return scope === OWN_SCOPE && kind === 'histogram';
+}
+
+function requestLabels(attributes: Attributes, labels: readonly string[]): Record<string, string> {
+  const result: Record<string, string> = {};
+  for (const label of labels) {
+    const attribute = REQUEST_LABELS[label];
+    const value = attribute === undefined ? undefined : attributes[attribute];
+    if (value !== undefined) result[label] = String(value);
+  }
+  return result;
+}
+
+// The histograms of a request cell lie one behind the other; a request is counted in each, so any of them tells how many.
+function requestHistogram({ bounds = [] }: MetricDescriptor, cell: Float64Array, value: RequestValue) {
+  const index = Math.max(0, REQUEST_HISTOGRAMS.indexOf(value));
+  const start = bounds.slice(0, index).reduce((sum, list) => sum + list.length + 2, 0);
+  return { part: cell.subarray(start, start + bounds[index]!.length + 2), bounds: bounds[index]! };
+}
+
+function requestWidth({ bounds = [] }: MetricDescriptor): number {
+  return bounds.reduce((sum, list) => sum + list.length + 2, 0);
+}
+
+function countOf(histogram: Float64Array): number {
+  return histogram.subarray(1).reduce((sum, count) => sum + count, 0);
+}
+
+// No `unit` is passed on: it is in the name already, and the serializer would add a comment that names it as OTel does.
+function toMetricData({ name, type, help, points }: Family, startTime: HrTime, endTime: HrTime): MetricData {
+  const base = {
+    descriptor: { name, description: help, unit: '', valueType: ValueType.DOUBLE },
+    aggregationTemporality: AggregationTemporality.CUMULATIVE,
+  };
+  const dataPoints = points.map(({ labels, value }) => ({ startTime, endTime, attributes: labels, value }));
+  if (type === 'histogram') {
+    const histograms = dataPoints.map((point) => ({ ...point, value: toHistogram(point.value) }));
+    return { ...base, dataPointType: DataPointType.HISTOGRAM, dataPoints: histograms };
+  }
+  const numbers = dataPoints as {
+    startTime: HrTime;
+    endTime: HrTime;
+    attributes: Record<string, string>;
+    value: number;
+  }[];
+  return type === 'counter'
+    ? { ...base, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints: numbers }
+    : { ...base, dataPointType: DataPointType.GAUGE, dataPoints: numbers };
+}
+
+function toHistogram(value: Point['value']) {
+  if (typeof value === 'number') throw new TypeError('a histogram has no single value');
+  const { cell, bounds } = value;
+  return { sum: cell[0]!, count: countOf(cell), buckets: { boundaries: [...bounds], counts: [...cell.subarray(1)] } };
+}
+
+function toHrTime(unixMs: number): HrTime {
+  return [Math.floor(unixMs / 1000), Math.round((unixMs % 1000) * 1e6)];
+}

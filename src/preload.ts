@@ -1,0 +1,146 @@
+/**
+ * What runs in every process that is preloaded, npm and build scripts included: almost nothing. It waits for a sign
+ * that there is something to measure - an HTTP server listens, a cluster worker is forked, a Meter is asked for - and
+ * only then loads the rest.
+ */
+import cluster, { type ClusterSettings } from 'node:cluster';
+import { channel } from 'node:diagnostics_channel';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { messageOf } from './errors.ts';
+import { GROUP_VARIABLE } from './group-variable.ts';
+import { OTEL_API_REGISTRY, report } from './report.ts';
+
+type Start = typeof import('./start.ts');
+type Sign = Parameters<Start['activate']>[0];
+
+const require = createRequire(import.meta.url);
+const REGISTER_CJS = fileURLToPath(new URL('./register.cjs', import.meta.url));
+// Once per thread, whichever copy of the package comes first and however often it is preloaded.
+const PRELOADED = Symbol.for('@x/gunicorn-otel.preloaded');
+// Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
+const listenStart = channel('tracing:net.server.listen:asyncStart');
+
+let load: () => Start = () => require('./start.js') as Start;
+
+/**
+ * Arms the signs.
+ *
+ * @param start - start.ts, already loaded: only for Node versions that cannot require() an ES module later
+ * @throws never
+ */
+export function preload(start?: Start): void {
+  const scope = globalThis as { [PRELOADED]?: boolean };
+  if (scope[PRELOADED] || process.env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return;
+  scope[PRELOADED] = true;
+  if (start) load = () => start;
+  watchMeters();
+  if (cluster.isPrimary) watchForks();
+  // A worker of an instrumented primary is a member from its first moment on.
+  if (cluster.isWorker && process.env[GROUP_VARIABLE]) wake('worker');
+  else watchListens();
+}
+
+function wake(sign: Sign): ReturnType<Start['activate']> {
+  try {
+    return load().activate(sign);
+  } catch (error) {
+    report('error', `metrics are off in process ${process.pid}: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+function watchListens(): void {
+  const onListen = (message: unknown) => {
+    if (!isHttpServer((message as { server?: object }).server)) return;
+    listenStart.unsubscribe(onListen);
+    wake('listen');
+  };
+  listenStart.subscribe(onListen);
+}
+
+// By what only such servers have: asking by class would load http, https and http2 into every process.
+function isHttpServer(server: object | undefined): boolean {
+  return server !== undefined && ('closeIdleConnections' in server || 'updateSettings' in server);
+}
+
+// fork() and setupPrimary() both assign `cluster.settings` before anything is spawned: the one moment in which the
+// group's directory can be ready for the first worker, without a listener or a wrapper that the app could see.
+function watchForks(): void {
+  let settings = cluster.settings;
+  Object.defineProperty(cluster, 'settings', {
+    configurable: true,
+    enumerable: true,
+    get: () => settings,
+    set(value: ClusterSettings) {
+      settings = value;
+      if (wake('fork')) handOver(value);
+    },
+  });
+}
+
+// Node loses what a primary sends to a worker while the worker still loads an --import; it loses nothing while it
+// loads a --require. So workers get the package in that form, also when the app gives them an execArgv of its own.
+function handOver(settings: ClusterSettings): void {
+  if (!process.features.require_module) return;
+  const options = process.env['NODE_OPTIONS'];
+  const inEnvironment = options !== undefined && OWN_OPTION.test(options);
+  if (inEnvironment) process.env['NODE_OPTIONS'] = options.replace(OWN_OPTION, `$1--require "${REGISTER_CJS}"`);
+  const args = settings.execArgv ?? [];
+  const own = args.findIndex(
+    (arg, i) => OWN_MODULE.test(arg) && (arg.startsWith('--import=') || args[i - 1] === '--import'),
+  );
+  if (own !== -1) {
+    const from = args[own]!.startsWith('--import=') ? own : own - 1;
+    settings.execArgv = [...args.slice(0, from), '--require', REGISTER_CJS, ...args.slice(own + 1)];
+  } else if (!args.includes(REGISTER_CJS) && !inEnvironment && !(options ?? '').includes(REGISTER_CJS)) {
+    settings.execArgv = [...args, '--require', REGISTER_CJS];
+  }
+}
+
+const OWN_MODULE = /@x\/gunicorn-otel\/register$|gunicorn-otel\/dist\/src\/register\.js$/;
+const OWN_OPTION = /(^|\s)--import[= ]"?[^\s"]*gunicorn-otel\/(?:register|dist\/src\/register\.js)"?(?=\s|$)/;
+
+// Every copy of @opentelemetry/api 1.x looks up its globals in one registry. While nobody does, the API is not loaded.
+function watchMeters(): void {
+  if (Object.hasOwn(globalThis, OTEL_API_REGISTRY)) {
+    registerMeterProvider();
+    return;
+  }
+  const settle = (value: unknown) =>
+    Object.defineProperty(globalThis, OTEL_API_REGISTRY, {
+      value,
+      writable: true,
+      configurable: true,
+      enumerable: true,
+    });
+  Object.defineProperty(globalThis, OTEL_API_REGISTRY, {
+    configurable: true,
+    enumerable: false,
+    get() {
+      settle(undefined);
+      registerMeterProvider();
+      return (globalThis as { [OTEL_API_REGISTRY]?: unknown })[OTEL_API_REGISTRY];
+    },
+    set: settle,
+  });
+}
+
+function registerMeterProvider(): void {
+  try {
+    const api = require('@opentelemetry/api') as typeof import('@opentelemetry/api');
+    const registered = api.metrics.setGlobalMeterProvider({
+      getMeter: (...args) => (wake('meter')?.meterProvider() ?? NOOP(api)).getMeter(...args),
+    });
+    if (!registered) {
+      report(
+        'warn',
+        "another OpenTelemetry SDK has registered its MeterProvider first: the app's own metrics go there, not here",
+      );
+    }
+  } catch (error) {
+    report('warn', `the app's own metrics cannot be read, @opentelemetry/api could not be loaded: ${messageOf(error)}`);
+  }
+}
+
+const NOOP = (api: typeof import('@opentelemetry/api')) => ({ getMeter: () => api.createNoopMeter() });

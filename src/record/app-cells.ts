@@ -1,0 +1,140 @@
+/** The app's metrics in the process's table: finds the cell of each data point that the SDK gives as a delta and adds it. */
+import type { DataPoint, DataPointType, Histogram, MetricData, ScopeMetrics } from '@opentelemetry/sdk-metrics';
+import { report } from '../report.ts';
+import { type Attributes, type MetricDescriptor, OWN_SCOPE, type SeriesTable } from '../snapshot/series-table.ts';
+import { OVERFLOW_METRIC } from './request-table.ts';
+
+interface AppMetric {
+  readonly descriptor: MetricDescriptor;
+  readonly id: number;
+  /** Attributes, as text -> where the cell begins. Never more than maxSeries and the overflow. */
+  readonly cells: Map<string, number>;
+}
+
+const OVERFLOW_ATTRIBUTES: Attributes = { 'otel.metric.overflow': true };
+
+export class AppCells {
+  readonly #table: SeriesTable;
+  readonly #maxSeries: number;
+  readonly #types: typeof DataPointType;
+  readonly #metrics = new Map<string, AppMetric>();
+  readonly #overflowCounts = new Map<string, number>();
+  #overflowMetric: number | undefined;
+  #observedGauges = new Set<number>();
+
+  /** @param types - the SDK's DataPointType, handed in because the SDK is loaded late */
+  constructor(table: SeriesTable, maxSeries: number, types: typeof DataPointType) {
+    this.#table = table;
+    this.#maxSeries = maxSeries;
+    this.#types = types;
+  }
+
+  /** Adds deltas to their cells. @returns how many data points there were */
+  add(scopes: readonly ScopeMetrics[]): number {
+    let points = 0;
+    this.#each(scopes, (metric, point) => {
+      const cell = this.#cell(metric, point.attributes);
+      accumulate(this.#table.values, cell, metric.descriptor, point.value);
+      points += 1;
+    });
+    return points;
+  }
+
+  /** Hides the gauges that an earlier observation told of and this one does not. @param scopes - all that was observed */
+  forgetUnseenGauges(scopes: readonly ScopeMetrics[]): void {
+    const seen = new Set<number>();
+    this.#each(scopes, (metric, point) => {
+      if (metric.descriptor.kind === 'gauge') seen.add(this.#cell(metric, point.attributes));
+    });
+    for (const cell of this.#observedGauges) if (!seen.has(cell)) this.#table.values[cell + 1] = 0;
+    this.#observedGauges = seen;
+  }
+
+  #each(scopes: readonly ScopeMetrics[], visit: (metric: AppMetric, point: DataPoint<unknown>) => void): void {
+    for (const { scope, metrics } of scopes) {
+      for (const data of metrics) {
+        const metric = data.dataPoints.length === 0 ? undefined : this.#metric(data, scope.name);
+        if (metric) for (const point of data.dataPoints) visit(metric, point);
+      }
+    }
+  }
+
+  #metric(data: MetricData, scope: string): AppMetric | undefined {
+    const { name, unit, description } = data.descriptor;
+    const shape = this.#shape(data);
+    const key = JSON.stringify([scope, name, unit, shape ?? null]);
+    let metric = this.#metrics.get(key);
+    if (metric || !shape) return metric;
+    const descriptor = { name, unit, description, scope: scope === OWN_SCOPE ? '' : scope, ...shape };
+    metric = { descriptor, id: this.#table.define(descriptor), cells: new Map() };
+    this.#metrics.set(key, metric);
+    return metric;
+  }
+
+  #shape(data: MetricData): Pick<MetricDescriptor, 'kind' | 'bounds'> | undefined {
+    switch (data.dataPointType) {
+      case this.#types.SUM:
+        return { kind: data.isMonotonic ? 'counter' : 'updowncounter' };
+      case this.#types.GAUGE:
+        return { kind: 'gauge' };
+      case this.#types.HISTOGRAM:
+        return { kind: 'histogram', bounds: [data.dataPoints[0]!.value.buckets.boundaries.filter(Number.isFinite)] };
+      default:
+        this.#unsupported(data.descriptor.name);
+        return undefined;
+    }
+  }
+
+  readonly #reported = new Set<string>();
+
+  #unsupported(name: string): void {
+    if (this.#reported.has(name)) return;
+    this.#reported.add(name);
+    report(
+      'warn',
+      `${name} is an exponential histogram, which this package cannot merge: it is left out; use explicit buckets`,
+    );
+  }
+
+  #cell(metric: AppMetric, attributes: Attributes): number {
+    const key = JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const known = metric.cells.get(key);
+    if (known !== undefined) return known;
+    const full = metric.cells.size >= this.#maxSeries;
+    if (full) this.#countOverflow(metric.descriptor.name);
+    const overflowed = full ? metric.cells.get('overflow') : undefined;
+    if (overflowed !== undefined) return overflowed;
+    const cell = this.#table.add(metric.id, full ? OVERFLOW_ATTRIBUTES : attributes);
+    metric.cells.set(full ? 'overflow' : key, cell);
+    return cell;
+  }
+
+  #countOverflow(name: string): void {
+    let cell = this.#overflowCounts.get(name);
+    if (cell === undefined) {
+      this.#overflowMetric ??= this.#table.define({
+        name: OVERFLOW_METRIC,
+        description: '',
+        unit: '',
+        kind: 'counter',
+        scope: OWN_SCOPE,
+      });
+      cell = this.#table.add(this.#overflowMetric, { metric: name });
+      this.#overflowCounts.set(name, cell);
+    }
+    this.#table.values[cell]! += 1;
+  }
+}
+
+function accumulate(values: Float64Array, cell: number, descriptor: MetricDescriptor, value: unknown): void {
+  if (descriptor.kind === 'gauge') {
+    values[cell] = value as number;
+    values[cell + 1] = Date.now();
+  } else if (descriptor.kind === 'histogram') {
+    const { sum, buckets } = value as Histogram;
+    values[cell]! += sum ?? 0;
+    for (const [i, count] of buckets.counts.entries()) values[cell + 1 + i]! += count;
+  } else {
+    values[cell]! += value as number;
+  }
+}

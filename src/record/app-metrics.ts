@@ -1,0 +1,173 @@
+/**
+ * The app's own OTel instruments: the global MeterProvider, made of two of the SDK's. One holds the synchronous
+ * instruments and is collected often; the other holds the observable ones, whose callbacks may query a database and
+ * run once in a while. Both are read as deltas, which are added to the process's table.
+ */
+import { createRequire } from 'node:module';
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
+import type { Meter, MeterOptions, MeterProvider } from '@opentelemetry/api';
+import type { MetricData, MetricProducer, ScopeMetrics } from '@opentelemetry/sdk-metrics';
+import { messageOf } from '../errors.ts';
+import { report } from '../report.ts';
+import type { SeriesTable } from '../snapshot/series-table.ts';
+import type { SnapshotWriter } from '../snapshot/writer.ts';
+import { AppCells } from './app-cells.ts';
+
+export interface AppMetricsOptions {
+  readonly table: SeriesTable;
+  readonly writer: SnapshotWriter;
+  readonly observableIntervalMs: number;
+  readonly maxSeries: number;
+}
+
+export interface AppMetrics {
+  /** To be registered as the global one. */
+  readonly provider: MeterProvider;
+  /** Takes over what was recorded since the last collection, at once; for the end of the process. @throws never */
+  collectNow(): void;
+  stop(): void;
+}
+
+// The app's instruments are published between ten times and once a second.
+const MIN_SPACING_MS = 100;
+const MAX_SPACING_MS = 1000;
+// Collecting may take one part in this many of a core's time.
+const COST_DIVISOR = 100;
+
+const OBSERVABLE = new Set([
+  'createObservableGauge',
+  'createObservableCounter',
+  'createObservableUpDownCounter',
+  'addBatchObservableCallback',
+  'removeBatchObservableCallback',
+]);
+const INSTRUMENTS = ['createGauge', 'createHistogram', 'createCounter', 'createUpDownCounter', ...OBSERVABLE] as const;
+
+const now = performance.now.bind(performance);
+
+/** Loads the SDK and begins to collect. @throws when the SDK cannot be loaded */
+export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
+  // Loaded here and not above: most workers record nothing of their own, and the SDK takes tens of milliseconds.
+  const sdk = createRequire(import.meta.url)(
+    '@opentelemetry/sdk-metrics',
+  ) as typeof import('@opentelemetry/sdk-metrics');
+
+  class DeltaReader extends sdk.MetricReader {
+    source: MetricProducer | undefined;
+
+    constructor() {
+      super({ aggregationTemporalitySelector: () => sdk.AggregationTemporality.DELTA });
+    }
+
+    override setMetricProducer(source: MetricProducer): void {
+      this.source = source;
+      super.setMetricProducer(source);
+    }
+
+    protected override async onForceFlush(): Promise<void> {}
+    protected override async onShutdown(): Promise<void> {}
+  }
+
+  const cells = new AppCells(options.table, options.maxSeries, sdk.DataPointType);
+  const synchronous = new DeltaReader();
+  const observable = new DeltaReader();
+  const providers = {
+    synchronous: new sdk.MeterProvider({ readers: [synchronous] }),
+    observable: new sdk.MeterProvider({ readers: [observable] }),
+  };
+  let observedAtMs = Number.NEGATIVE_INFINITY;
+  let observing = false;
+  let timer = setTimeout(tick, MIN_SPACING_MS).unref();
+
+  function collectNow(): number {
+    const points = cells.add(collectSynchronously(synchronous.source));
+    if (points > 0) options.writer.changed(now());
+    return points;
+  }
+
+  function tick(): void {
+    const startMs = now();
+    let changed = 0;
+    try {
+      changed = collectNow();
+      observe(startMs);
+    } catch (error) {
+      report('error', `the app's instruments could not be collected: ${messageOf(error)}`);
+    }
+    const spacing = changed === 0 ? MAX_SPACING_MS : (now() - startMs) * COST_DIVISOR;
+    timer = setTimeout(tick, Math.min(Math.max(spacing, MIN_SPACING_MS), MAX_SPACING_MS)).unref();
+  }
+
+  function observe(startMs: number): void {
+    if (observing || startMs - observedAtMs < options.observableIntervalMs) return;
+    observedAtMs = startMs;
+    observing = true;
+    observable
+      .collect({ timeoutMillis: options.observableIntervalMs })
+      .then(({ resourceMetrics, errors }) => {
+        for (const error of errors) report('warn', `an observable callback of the app failed: ${messageOf(error)}`);
+        cells.add(resourceMetrics.scopeMetrics);
+        cells.forgetUnseenGauges(resourceMetrics.scopeMetrics);
+        options.writer.changed(now());
+      })
+      .catch((error) => report('error', `the app's observable instruments could not be collected: ${messageOf(error)}`))
+      .finally(() => {
+        observing = false;
+      });
+  }
+
+  return {
+    provider: {
+      getMeter: (name: string, version?: string, meterOptions?: MeterOptions): Meter =>
+        splitMeter(
+          providers.synchronous.getMeter(name, version, meterOptions),
+          providers.observable.getMeter(name, version, meterOptions),
+        ),
+    },
+    collectNow() {
+      try {
+        collectNow();
+      } catch (error) {
+        report('error', `the app's last measurements are lost: ${messageOf(error)}`);
+      }
+    },
+    stop() {
+      clearTimeout(timer);
+    },
+  };
+}
+
+function splitMeter(synchronous: Meter, observable: Meter): Meter {
+  const meter: Record<string, unknown> = {};
+  for (const name of INSTRUMENTS) {
+    const owner = OBSERVABLE.has(name) ? observable : synchronous;
+    const method = owner[name as keyof Meter] as (...args: unknown[]) => unknown;
+    meter[name] = (...args: unknown[]) => method.apply(owner, args);
+  }
+  return meter as unknown as Meter;
+}
+
+// The SDK's own collect() is asynchronous only because it waits for observable callbacks; there are none here, and on
+// `exit` no promise is run any more. This does what its MeterSharedState.collect does behind that wait. The versions
+// in package.json are exact for this reason, and test/record-app-metrics.test.ts holds it on both lines.
+function collectSynchronously(source: MetricProducer | undefined): ScopeMetrics[] {
+  const collector = source as unknown as {
+    _sharedState: {
+      meterSharedStates: Map<
+        string,
+        { metricStorageRegistry: { getStorages(c: unknown): Storage[] }; _instrumentationScope: ScopeMetrics['scope'] }
+      >;
+    };
+  };
+  type Storage = { collect(collector: unknown, time: [number, number]): MetricData | undefined };
+  const nowMs = Date.now();
+  const time: [number, number] = [Math.floor(nowMs / 1000), (nowMs % 1000) * 1e6];
+  return [...collector._sharedState.meterSharedStates.values()].map((state) => ({
+    scope: state._instrumentationScope,
+    metrics: state.metricStorageRegistry
+      .getStorages(collector)
+      .map((storage) => storage.collect(collector, time))
+      .filter((data) => data !== undefined),
+  }));
+}

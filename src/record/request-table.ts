@@ -1,0 +1,175 @@
+/**
+ * The request table: one cell per (method, endpoint, status, error), each holding the duration and the two body sizes
+ * as histograms. One update of one cell per request; every documented request family is a view of it.
+ */
+import { OWN_SCOPE, type SeriesTable } from '../snapshot/series-table.ts';
+import { endpointOf, OTHER, UNMATCHED } from './route.ts';
+
+/** Name of the metric that holds the request cells; its three histograms in this order. */
+export const REQUESTS_METRIC = 'requests';
+export const ACTIVE_REQUESTS_METRIC = 'active_requests';
+export const OVERFLOW_METRIC = 'overflow';
+
+/** Body sizes, in bytes: 1 KiB times a power of four. */
+export const SIZE_BUCKETS = [0, 1, 2, 3, 4, 5, 6].map((k) => 1024 * 4 ** k);
+
+// RFC 9110, PATCH and QUERY; a method that is none of them is `_OTHER`, as OTel has it.
+const METHODS = ['_OTHER', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'TRACE', 'QUERY'];
+const METHOD_INDEX = new Map(METHODS.map((method, index) => [method, index]));
+const MAX_KNOWN_PATHS = 1000;
+
+export interface RequestTableOptions {
+  readonly table: SeriesTable;
+  /** Upper bounds in seconds. */
+  readonly durationBuckets: readonly number[];
+  readonly maxEndpoints: number;
+  readonly maxSeries: number;
+}
+
+/** What one endpoint has: its cells by method and status, and those of errors that a status does not tell. */
+interface Endpoint {
+  readonly name: string;
+  readonly cells: Map<number, number>;
+  readonly errorCells: Map<string, number>;
+}
+
+export class RequestTable {
+  readonly #table: SeriesTable;
+  readonly #options: RequestTableOptions;
+  readonly #bounds: readonly number[];
+  readonly #requestSizeBase: number;
+  readonly #responseSizeBase: number;
+  readonly #requests: number;
+  readonly #active: number;
+  readonly #overflow: Record<'endpoint' | 'series', number>;
+  readonly #activeCells: (number | undefined)[] = [];
+  readonly #endpoints = new Map<string, Endpoint>();
+  /** Path as it came -> endpoint; forgotten when full, so that clients cannot make it grow. */
+  readonly #paths = new Map<string, Endpoint>();
+  readonly #other: Endpoint;
+  readonly #unmatched: Endpoint;
+  #cellCount = 0;
+  #overflowCell: number | undefined;
+
+  constructor(options: RequestTableOptions) {
+    const { table, durationBuckets } = options;
+    this.#table = table;
+    this.#options = options;
+    this.#bounds = durationBuckets;
+    this.#requestSizeBase = durationBuckets.length + 2;
+    this.#responseSizeBase = this.#requestSizeBase + SIZE_BUCKETS.length + 2;
+    const own = { description: '', scope: OWN_SCOPE };
+    this.#requests = table.define({
+      ...own,
+      name: REQUESTS_METRIC,
+      unit: '',
+      kind: 'histogram',
+      bounds: [durationBuckets, SIZE_BUCKETS, SIZE_BUCKETS],
+    });
+    this.#active = table.define({ ...own, name: ACTIVE_REQUESTS_METRIC, unit: '{request}', kind: 'updowncounter' });
+    const overflow = table.define({ ...own, name: OVERFLOW_METRIC, unit: '', kind: 'counter' });
+    this.#overflow = {
+      endpoint: table.add(overflow, { metric: 'endpoint' }),
+      series: table.add(overflow, { metric: 'http.server.request.duration' }),
+    };
+    this.#other = newEndpoint(OTHER);
+    this.#unmatched = newEndpoint(UNMATCHED);
+  }
+
+  /** A request has begun. */
+  begin(method: string | undefined): void {
+    this.#table.values[this.#activeCell(method)]! += 1;
+  }
+
+  /**
+   * A request has ended, one way or the other.
+   *
+   * @param target - the request target, as Node's `request.url` has it
+   * @param status - of the response; 0 when none was sent
+   * @param errorType - what went wrong when the status does not tell; '' otherwise
+   * @param requestBytes - of the body, as read; `responseBytes` - of the body, as written
+   */
+  end(
+    method: string | undefined,
+    target: string,
+    status: number,
+    errorType: string,
+    durationSeconds: number,
+    requestBytes: number,
+    responseBytes: number,
+  ): void {
+    const queryAt = target.indexOf('?');
+    const path = queryAt === -1 ? target : target.slice(0, queryAt);
+    const endpoint = this.#paths.get(path) ?? this.#endpointOf(path, status);
+    const cell = this.#cell(endpoint, METHOD_INDEX.get(method!) ?? 0, status, errorType);
+    // Read after #cell: a new cell may have made the table grow.
+    const values = this.#table.values;
+    values[this.#activeCell(method)]! -= 1;
+    observe(values, cell, this.#bounds, durationSeconds);
+    observe(values, cell + this.#requestSizeBase, SIZE_BUCKETS, requestBytes);
+    observe(values, cell + this.#responseSizeBase, SIZE_BUCKETS, responseBytes);
+  }
+
+  #activeCell(method: string | undefined): number {
+    const index = METHOD_INDEX.get(method!) ?? 0;
+    const known = this.#activeCells[index];
+    if (known !== undefined) return known;
+    const cell = this.#table.add(this.#active, { 'http.request.method': METHODS[index] });
+    this.#activeCells[index] = cell;
+    return cell;
+  }
+
+  // Without a router nobody but the answer tells whether a path exists: what is not found takes no endpoint's place.
+  #endpointOf(path: string, status: number): Endpoint {
+    const name = endpointOf(path);
+    let endpoint = this.#endpoints.get(name);
+    if (!endpoint && status === 404) return this.#unmatched;
+    if (!endpoint && (name === OTHER || this.#endpoints.size >= this.#options.maxEndpoints)) {
+      this.#table.values[this.#overflow.endpoint]! += 1;
+      return this.#other;
+    }
+    endpoint ??= newEndpoint(name);
+    this.#endpoints.set(name, endpoint);
+    if (this.#paths.size >= MAX_KNOWN_PATHS) this.#paths.clear();
+    this.#paths.set(path, endpoint);
+    return endpoint;
+  }
+
+  #cell(endpoint: Endpoint, method: number, status: number, errorType: string): number {
+    const key = method * 1000 + status;
+    if (errorType === '') return endpoint.cells.get(key) ?? this.#newCell(endpoint, key, errorType);
+    return endpoint.errorCells.get(`${key} ${errorType}`) ?? this.#newCell(endpoint, key, errorType);
+  }
+
+  #newCell(endpoint: Endpoint, key: number, errorType: string): number {
+    if (this.#cellCount >= this.#options.maxSeries) {
+      this.#table.values[this.#overflow.series]! += 1;
+      this.#overflowCell ??= this.#table.add(this.#requests, { 'otel.metric.overflow': true });
+      return this.#overflowCell;
+    }
+    this.#cellCount += 1;
+    const status = key % 1000;
+    const error = errorType || (status >= 500 ? String(status) : '');
+    const cell = this.#table.add(this.#requests, {
+      'http.request.method': METHODS[Math.floor(key / 1000)],
+      'http.route': endpoint.name,
+      ...(status === 0 ? {} : { 'http.response.status_code': status }),
+      ...(error === '' ? {} : { 'error.type': error }),
+    });
+    if (errorType === '') endpoint.cells.set(key, cell);
+    else endpoint.errorCells.set(`${key} ${errorType}`, cell);
+    return cell;
+  }
+}
+
+function newEndpoint(name: string): Endpoint {
+  return { name, cells: new Map(), errorCells: new Map() };
+}
+
+// A histogram in a cell: the sum, then a count per bucket. Most values fall into the first buckets.
+function observe(values: Float64Array, base: number, bounds: readonly number[], value: number): void {
+  let bucket = 0;
+  while (bucket < bounds.length && value > bounds[bucket]!) bucket += 1;
+  values[base]! += value;
+  values[base + 1 + bucket]! += 1;
+}

@@ -1,0 +1,110 @@
+/** The endpoint: GET and HEAD of a few paths, a failed scrape is never a 200, and nobody is kept waiting for ever. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { messageOf } from '../errors.ts';
+import { report } from '../report.ts';
+
+export interface Health {
+  readonly status: 'ok' | 'degraded';
+  /** Workers alive, and how many there should be (0: any number). */
+  readonly workers: number;
+  readonly expectedWorkers: number;
+}
+
+export interface ServerOptions {
+  readonly scrape: () => Promise<string>;
+  readonly health: () => Health;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+const PLAIN_TYPE = 'text/plain; charset=utf-8';
+// Below this a compressed answer is no smaller on the wire.
+const MIN_GZIP_BYTES = 1024;
+const REQUEST_TIMEOUT_MS = 10_000;
+const MAX_CONNECTIONS = 100;
+
+const compress = promisify(gzip);
+
+/** @returns a server that does not listen yet */
+export function createMetricsServer(options: ServerOptions): Server {
+  const routes: Record<string, () => Promise<Answer>> = {
+    '/metrics': async () => ({ status: 200, type: METRICS_TYPE, body: await options.scrape() }),
+    '/healthz': async () => ({ status: 200, type: 'application/json', body: `${JSON.stringify(options.health())}\n` }),
+  };
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    (req, res) => {
+      // A client that goes away while it is answered is its own affair.
+      res.on('error', () => {});
+      answer(routes, req, res).catch((error) => {
+        report('error', `${req.url} could not be answered: ${messageOf(error)}`);
+        res.destroy();
+      });
+    },
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  return server;
+}
+
+async function answer(
+  routes: Record<string, () => Promise<Answer>>,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const path = (req.url ?? '/').split('?', 1)[0]!;
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  if (!route) {
+    await send(req, res, plain(404, `not here; there are ${Object.keys(routes).join(' and ')}`));
+  } else if (req.method !== 'GET' && req.method !== 'HEAD') {
+    res.setHeader('Allow', 'GET, HEAD');
+    await send(req, res, plain(405, 'GET and HEAD only'));
+  } else {
+    await send(req, res, await route().catch(failed));
+  }
+}
+
+function failed(error: { code?: string; cause?: unknown }): Answer {
+  const late = error.code === 'GUNICORN_OTEL_ERR_SCRAPE_TIMEOUT';
+  const why = [messageOf(error), ...(error.cause ? [messageOf(error.cause)] : [])].join(': ');
+  report('error', `a scrape failed: ${why}`);
+  return plain(late ? 503 : 500, why);
+}
+
+function plain(status: number, text: string): Answer {
+  return { status, type: PLAIN_TYPE, body: `${text}\n` };
+}
+
+async function send(req: IncomingMessage, res: ServerResponse, { status, type, body }: Answer): Promise<void> {
+  let bytes = Buffer.from(body);
+  res.statusCode = status;
+  res.setHeader('Content-Type', type);
+  res.setHeader('Cache-Control', 'no-store');
+  res.setHeader('X-Content-Type-Options', 'nosniff');
+  res.setHeader('Vary', 'Accept-Encoding');
+  if (bytes.length >= MIN_GZIP_BYTES && acceptsGzip(req.headers['accept-encoding'])) {
+    bytes = await compress(bytes);
+    res.setHeader('Content-Encoding', 'gzip');
+  }
+  res.setHeader('Content-Length', bytes.length);
+  res.end(req.method === 'HEAD' ? undefined : bytes);
+}
+
+// RFC 9110, 12.5.3: a coding is refused by q=0, and `*` stands for those not named.
+function acceptsGzip(header: string | string[] | undefined): boolean {
+  const weights = new Map<string, number>();
+  for (const part of String(header ?? '')
+    .toLowerCase()
+    .split(',')) {
+    const [coding = '', ...parameters] = part.split(';').map((text) => text.trim());
+    const quality = parameters.find((parameter) => parameter.startsWith('q='));
+    weights.set(coding, quality ? Number(quality.slice(2)) : 1);
+  }
+  return (weights.get('gzip') ?? weights.get('*') ?? 0) > 0;
+}

@@ -1,0 +1,185 @@
+/** Where a group's processes meet, and who of them is alive. Nothing in here trusts what it finds: /tmp is everybody's. */
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { GunicornOtelError, messageOf } from '../errors.ts';
+
+// Snapshots hold route patterns and error names: readable by their owner only.
+const DIRECTORY_MODE = 0o700;
+// <pid>-<start>-<pid namespace>: the process that owns the group.
+const GROUP_NAME = /^(\d+)-(\d+)-(\d+)$/;
+// <pid>-<start>-<thread>: the process or thread that writes the file.
+const SNAPSHOT_NAME = /^(\d+)-(\d+)-(\d+)\.snapshot$/;
+// A group of another pid namespace (a container on the same volume) is left alone as long as somebody writes to it.
+const FOREIGN_GROUP_AGE_MS = 60_000;
+
+export const TOTALS_FILE = 'totals';
+
+/** A process, told from a later one with the same pid. */
+export interface ProcessMark {
+  readonly pid: number;
+  readonly processStart: number;
+}
+
+/** This process's own mark. @throws never */
+export function ownMark(): ProcessMark {
+  return { pid: process.pid, processStart: processStart(process.pid) ?? Math.floor(performance.timeOrigin) };
+}
+
+/**
+ * Whether a process is still there and still the same one; a zombie is dead.
+ * Where the system does not tell start times (not Linux), the pid alone decides.
+ */
+export function isAlive({ pid, processStart: expected }: ProcessMark): boolean {
+  const start = processStart(pid);
+  if (start !== undefined) return start === expected;
+  if (process.platform === 'linux') return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/**
+ * Makes the directory of a new group: in `base`, or where that cannot be used, in the temporary directory or in
+ * shared memory.
+ *
+ * @returns its absolute path, owned by this user, mode 0700, and why `base` was passed over, if it was
+ * @throws GUNICORN_OTEL_ERR_DIRECTORY when none of the places can be written to
+ */
+export function createGroupDirectory(base: string): { path: string; problem?: string } {
+  const { pid, processStart } = ownMark();
+  const name = `${pid}-${processStart}-${pidNamespace()}`;
+  const problems: string[] = [];
+  for (const place of [base, ...fallbackPlaces()]) {
+    try {
+      const path = join(place, name);
+      mkdirSync(place, { recursive: true, mode: DIRECTORY_MODE });
+      assertTrusted(place);
+      mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
+      assertOwnDirectory(path);
+      return problems.length === 0 ? { path } : { path, problem: problems[0]! };
+    } catch (error) {
+      problems.push(messageOf(error));
+    }
+  }
+  throw new GunicornOtelError('GUNICORN_OTEL_ERR_DIRECTORY', problems.join('; '));
+}
+
+/** Whether `path` is a group's directory that this user may join, its owner alive. @throws never */
+export function isLiveGroup(path: string): boolean {
+  try {
+    assertOwnDirectory(path);
+    const owner = groupOwner(path);
+    return owner !== undefined && (owner.namespace !== pidNamespace() || isAlive(owner));
+  } catch {
+    return false;
+  }
+}
+
+/** Deletes a group and everything in it. @throws never: what is left is found by the next sweep */
+export function removeGroup(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true, maxRetries: 2, retryDelay: 5 });
+  } catch {
+    // The exporter thread may be writing into it at this very moment.
+  }
+}
+
+/**
+ * Deletes the groups in `base` that nobody lives in any more: owner dead, members dead.
+ *
+ * @returns how many
+ * @throws never
+ */
+export function sweepDeadGroups(base: string): number {
+  let swept = 0;
+  for (const name of list(base)) {
+    const path = join(base, name);
+    try {
+      if (!GROUP_NAME.test(name) || !isDeadGroup(path)) continue;
+      assertOwnDirectory(path);
+      removeGroup(path);
+      swept += 1;
+    } catch {
+      // Another user's, or swept by somebody else meanwhile: not ours to touch.
+    }
+  }
+  return swept;
+}
+
+export function snapshotFile({ pid, processStart }: ProcessMark, threadId: number): string {
+  return `${pid}-${processStart}-${threadId}.snapshot`;
+}
+
+/** The snapshot files of a group and whose they are. @throws never: a directory that is gone has none */
+export function listSnapshots(path: string): { file: string; mark: ProcessMark; threadId: number }[] {
+  return list(path).flatMap((file) => {
+    const match = SNAPSHOT_NAME.exec(file);
+    if (!match) return [];
+    return [{ file, mark: { pid: Number(match[1]), processStart: Number(match[2]) }, threadId: Number(match[3]) }];
+  });
+}
+
+function isDeadGroup(path: string): boolean {
+  const owner = groupOwner(path);
+  if (!owner) return false;
+  if (owner.namespace !== pidNamespace()) {
+    const files = list(path).map((file) => lstatSync(join(path, file)).mtimeMs);
+    return Math.max(lstatSync(path).mtimeMs, ...files) < Date.now() - FOREIGN_GROUP_AGE_MS;
+  }
+  return !isAlive(owner) && !listSnapshots(path).some(({ mark }) => isAlive(mark));
+}
+
+function groupOwner(path: string): (ProcessMark & { namespace: number }) | undefined {
+  const match = GROUP_NAME.exec(basename(path));
+  return match ? { pid: Number(match[1]), processStart: Number(match[2]), namespace: Number(match[3]) } : undefined;
+}
+
+function assertOwnDirectory(path: string): void {
+  const entry = lstatSync(path);
+  if (entry.isDirectory() && (process.getuid === undefined || entry.uid === process.getuid())) return;
+  throw new GunicornOtelError('GUNICORN_OTEL_ERR_DIRECTORY', `${path} is a link or another user's`);
+}
+
+// Whoever owns the base could swap a group in it for another directory.
+function assertTrusted(base: string): void {
+  const { uid } = statSync(base);
+  if (process.getuid === undefined || uid === process.getuid() || uid === 0) return;
+  throw new GunicornOtelError('GUNICORN_OTEL_ERR_DIRECTORY', `${base} belongs to another user`);
+}
+
+function fallbackPlaces(): string[] {
+  const name = `prometheus_multiproc-${process.getuid?.() ?? 'user'}`;
+  return [join(tmpdir(), name), ...(process.platform === 'linux' ? [join('/dev/shm', name)] : [])];
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+// proc(5): the state is the first field behind the parenthesised name, the start time the 20th.
+function processStart(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
+  } catch {
+    return undefined;
+  }
+}
+
+function pidNamespace(): number {
+  try {
+    return Number(/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? 0);
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The memory of everything one process has measured: a dictionary of metrics and series, and one block of float64
+ * cells that recorders add to directly. Publishing writes this block as it stands; nothing is serialised per flush.
+ */
+
+/** How values of a metric behave when processes are merged; see docs/architecture.md. */
+export type MetricKind = 'counter' | 'updowncounter' | 'histogram' | 'gauge';
+
+/** Attribute values as the app gave them; turned into label text by the views. */
+export type Attributes = { readonly [name: string]: unknown };
+
+/** What is said once about a metric. */
+export interface MetricDescriptor {
+  /** OTel name, not yet a Prometheus one. */
+  readonly name: string;
+  readonly description: string;
+  /** UCUM, as OTel has it; '' when there is none. */
+  readonly unit: string;
+  readonly kind: MetricKind;
+  /** Instrumentation scope; OWN_SCOPE for what this package records itself. */
+  readonly scope: string;
+  /** Histograms only: upper bounds, one list per histogram that a cell holds. The +Inf bucket is not listed. */
+  readonly bounds?: readonly (readonly number[])[];
+}
+
+/** Scope of what this package records itself; the catalogue projects it, the naming rules for app metrics do not. */
+export const OWN_SCOPE = '@x/gunicorn-otel';
+
+/**
+ * How many float64 values one cell of a metric takes.
+ *
+ * - counter, updowncounter: 1, the value
+ * - gauge: 2, the value and when it was set in unix ms (0: nothing to show)
+ * - histogram: per list of bounds the sum, then a count per bucket, the one above the last bound included
+ */
+export function cellWidth(descriptor: MetricDescriptor): number {
+  if (descriptor.kind === 'histogram') {
+    return (descriptor.bounds ?? [[]]).reduce((width, bounds) => width + bounds.length + 2, 0);
+  }
+  return descriptor.kind === 'gauge' ? 2 : 1;
+}
+
+const INITIAL_VALUES = 256;
+
+export class SeriesTable {
+  /** The cells. Replaced when the table grows: read it anew on every use, never keep it. */
+  values: Float64Array;
+  /** How many of `values` are in use. */
+  used = 0;
+  /** Bytes kept free in front of the values, for whoever publishes them in one write. */
+  readonly prefixBytes: number;
+  /** One JSON line per metric and series in order of birth; append-only. */
+  readonly dictionary: string[] = [];
+  #descriptors: MetricDescriptor[] = [];
+
+  constructor(prefixBytes = 0) {
+    this.prefixBytes = prefixBytes;
+    this.values = new Float64Array(new ArrayBuffer(prefixBytes + INITIAL_VALUES * 8), prefixBytes);
+  }
+
+  /** Adds a metric. @returns the number to give to `add` */
+  define(descriptor: MetricDescriptor): number {
+    this.dictionary.push(JSON.stringify({ m: descriptor }));
+    return this.#descriptors.push(descriptor) - 1;
+  }
+
+  /** Adds a series of a metric, its cell all zeros. @returns where its cell begins in `values` */
+  add(metric: number, attributes: Attributes): number {
+    const offset = this.used;
+    const width = cellWidth(this.#descriptors[metric]!);
+    if (offset + width > this.values.length) this.#grow(offset + width);
+    this.used = offset + width;
+    this.dictionary.push(JSON.stringify({ s: metric, a: attributes }));
+    return offset;
+  }
+
+  #grow(atLeast: number): void {
+    let length = this.values.length;
+    while (length < atLeast) length *= 2;
+    const values = new Float64Array(new ArrayBuffer(this.prefixBytes + length * 8), this.prefixBytes);
+    values.set(this.values);
+    this.values = values;
+  }
+}

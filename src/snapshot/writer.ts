@@ -1,0 +1,197 @@
+/**
+ * Publishes one process's table to its own file. It decides when: at once while the process is not busy, every flush
+ * interval under load, further apart where writing would take more than 1 % of a core, and once a second in any case.
+ */
+import { closeSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
+import { crc32 } from 'node:zlib';
+import { alignTo8, encodeHeader, encodeSlotHeader, HEADER_BYTES, type Identity, slotOffset } from './layout.ts';
+import type { SeriesTable } from './series-table.ts';
+
+export const HEARTBEAT_MS = 1000;
+const FILE_MODE = 0o600;
+// Writing may take one part in this many of a core's time.
+const COST_DIVISOR = 100;
+// So many writes may follow each other at once before the flush interval spaces them: light traffic loses nothing.
+const BURST = 20;
+const MIN_DICTIONARY_BYTES = 4096;
+
+const now = performance.now.bind(performance);
+
+export interface WriterOptions {
+  readonly path: string;
+  readonly identity: Identity;
+  readonly table: SeriesTable;
+  readonly flushIntervalMs: number;
+  /** Told when the file cannot be written (disk full, directory gone) and when it can be again. */
+  readonly onStateChange: (error: Error | undefined) => void;
+}
+
+export class SnapshotWriter {
+  readonly #options: WriterOptions;
+  #identity: Identity;
+  #file: number | undefined;
+  #capacity = { dictionaryBytes: 0, values: 0 };
+  #dictionaryLines = 0;
+  #dictionaryBytes = 0;
+  #dictionaryCrc = 0;
+  #sequence = 0;
+  #dirty = false;
+  #timer: NodeJS.Timeout | undefined;
+  #heartbeat: NodeJS.Timeout;
+  #lastWriteMs = 0;
+  #intervalMs: number;
+  #writeCostMs = 0;
+  // Virtual schedule of a leaky bucket: a write is free to go when it is not BURST intervals ahead of it.
+  #scheduledMs = 0;
+  #freeFromMs = 0;
+  #failed = false;
+
+  /** Makes the file and writes it once. @throws never: failures go to `onStateChange` */
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#identity = options.identity;
+    this.#intervalMs = options.flushIntervalMs;
+    this.#heartbeat = setInterval(() => this.flush(), HEARTBEAT_MS).unref();
+    this.flush();
+  }
+
+  /** A value that must survive a SIGKILL has changed. @param nowMs - performance.now() */
+  changed(nowMs: number): void {
+    this.#dirty = true;
+    if (nowMs >= this.#freeFromMs) this.flush();
+    else if (this.#timer === undefined) this.#arm();
+  }
+
+  /** A value that may be published with the next write has changed. */
+  touched(): void {
+    if (this.#timer === undefined) this.#arm();
+  }
+
+  /** The app's code is about to run and may block the loop: what has waited an interval goes out before. */
+  beforeHandler(nowMs: number): void {
+    if (this.#dirty && nowMs - this.#lastWriteMs >= this.#intervalMs) this.flush();
+  }
+
+  /** Publishes the table as it stands, synchronously. @throws never */
+  flush(): void {
+    const startMs = now();
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#dirty = false;
+    this.#lastWriteMs = startMs;
+    try {
+      this.#write();
+      this.#setFailed(undefined);
+    } catch (error) {
+      this.#setFailed(error as Error);
+    }
+    this.#space(startMs, now() - startMs);
+  }
+
+  /** Publishes under a changed identity: a single process has become a primary, say. */
+  identify(identity: Identity): void {
+    this.#identity = identity;
+    this.#capacity = { dictionaryBytes: 0, values: 0 };
+    this.flush();
+  }
+
+  /** Writes a last time and lets go of the file, which stays for the group's owner to fold. */
+  close(): void {
+    clearInterval(this.#heartbeat);
+    this.flush();
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #arm(): void {
+    this.#timer = setTimeout(() => this.flush(), this.#intervalMs).unref();
+  }
+
+  // One write of 1 ms must not make the next ones wait for long: the cost is a moving average.
+  #space(startMs: number, costMs: number): void {
+    this.#writeCostMs += (costMs - this.#writeCostMs) / 8;
+    this.#intervalMs = Math.max(this.#options.flushIntervalMs, this.#writeCostMs * COST_DIVISOR);
+    this.#scheduledMs = Math.max(this.#scheduledMs, startMs) + this.#intervalMs;
+    this.#freeFromMs = this.#scheduledMs - (BURST - 1) * this.#intervalMs;
+  }
+
+  #write(): void {
+    const { table } = this.#options;
+    const pending = table.dictionary.slice(this.#dictionaryLines);
+    const added = pending.length === 0 ? undefined : Buffer.from(pending.map((line) => `${line}\n`).join(''));
+    const dictionaryBytes = this.#dictionaryBytes + (added?.length ?? 0);
+    if (
+      this.#file === undefined ||
+      dictionaryBytes > this.#capacity.dictionaryBytes ||
+      table.used > this.#capacity.values
+    ) {
+      this.#layOut();
+      return;
+    }
+    if (added) {
+      writeAll(this.#file, added, HEADER_BYTES + this.#dictionaryBytes);
+      this.#dictionaryCrc = crc32(added, this.#dictionaryCrc);
+      this.#dictionaryBytes = dictionaryBytes;
+      this.#dictionaryLines += pending.length;
+    }
+    this.#writeSlot(this.#file);
+  }
+
+  #writeSlot(file: number): void {
+    const { table } = this.#options;
+    this.#sequence += 1;
+    const slot = new Uint8Array(table.values.buffer, 0, table.prefixBytes + table.used * 8);
+    encodeSlotHeader(slot, this.#sequence, Date.now(), this.#dictionaryBytes, this.#dictionaryCrc, table.used);
+    writeAll(file, slot, slotOffset(this.#capacity, this.#sequence % 2));
+  }
+
+  // A table that outgrew its file gets a new one, renamed over the old: a kill at any point leaves one that is whole.
+  #layOut(): void {
+    const { path, table } = this.#options;
+    const identityLine = `${JSON.stringify(this.#identity)}\n`;
+    const dictionary = Buffer.from(identityLine + table.dictionary.map((line) => `${line}\n`).join(''));
+    this.#capacity = {
+      dictionaryBytes: alignTo8(Math.max(MIN_DICTIONARY_BYTES, dictionary.length * 2)),
+      values: table.values.length,
+    };
+    this.#dictionaryLines = table.dictionary.length;
+    this.#dictionaryBytes = dictionary.length;
+    this.#dictionaryCrc = crc32(dictionary);
+    const next = `${path}.new`;
+    const file = openSync(next, 'w', FILE_MODE);
+    try {
+      writeAll(file, encodeHeader(this.#capacity, Buffer.byteLength(identityLine)), 0);
+      writeAll(file, dictionary, HEADER_BYTES);
+      this.#writeSlot(file);
+      renameSync(next, path);
+    } catch (error) {
+      closeSync(file);
+      tryUnlink(next);
+      throw error;
+    }
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = file;
+  }
+
+  #setFailed(error: Error | undefined): void {
+    if (this.#failed === (error !== undefined)) return;
+    this.#failed = error !== undefined;
+    this.#options.onStateChange(error);
+  }
+}
+
+// A write to a full disk may come back short without an error.
+function writeAll(file: number, bytes: Uint8Array, position: number): void {
+  let done = 0;
+  while (done < bytes.length) done += writeSync(file, bytes, done, bytes.length - done, position + done);
+}
+
+function tryUnlink(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was never made, or the directory is gone with it.
+  }
+}
