@@ -35,4 +35,8 @@ server.listen(Number(process.env.PORT ?? 8000), () =>
 );
 // The primary signals the whole group through it; a Ctrl-C reaches the workers too and is not theirs to obey.
 for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {});
-process.on('disconnect', () => server.close(() => process.exit(0)));
+// Answers what it has begun; connections that are kept alive end as soon as they are idle.
+process.on('disconnect', () => {
+  server.close(() => process.exit(0));
+  setInterval(() => server.closeIdleConnections(), 100);
+});
