@@ -7,10 +7,10 @@ import { performance } from 'node:perf_hooks';
 import { isMainThread, threadId } from 'node:worker_threads';
 import type { MeterProvider } from '@opentelemetry/api';
 import { readSettings, type Settings } from './config.ts';
-import { messageOf } from './errors.ts';
 import { ExporterThread } from './exporter-thread.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import type { AppMetrics } from './record/app-metrics.ts';
+import { Failures } from './record/failures.ts';
 import { ABORTED, watchHttp } from './record/http.ts';
 import { RequestTable } from './record/request-table.ts';
 import { report, setLogLevel } from './report.ts';
@@ -108,6 +108,7 @@ function wire(settings: Settings, directory: string, role: Role, exporter: Expor
     version: VERSION,
   };
   const table = new SeriesTable(SLOT_HEADER_BYTES);
+  const failures = new Failures(table);
   const requests = new RequestTable({ ...settings, table });
   const path = join(directory, snapshotFile(mark, threadId));
   const writer = new SnapshotWriter({
@@ -117,7 +118,7 @@ function wire(settings: Settings, directory: string, role: Role, exporter: Expor
     flushIntervalMs: settings.flushIntervalMs,
     onStateChange,
   });
-  const http = watchHttp(requests, writer, () => exporter?.ownServer);
+  const http = watchHttp(requests, writer, failures, () => exporter?.ownServer);
   let appMetrics: AppMetrics | undefined;
   let crash: string | undefined;
 
@@ -151,6 +152,7 @@ function wire(settings: Settings, directory: string, role: Role, exporter: Expor
         ...settings,
         table,
         writer,
+        failures,
       });
       return appMetrics.provider;
     },
@@ -167,11 +169,7 @@ function wire(settings: Settings, directory: string, role: Role, exporter: Expor
   };
 
   function onStateChange(error: Error | undefined): void {
-    if (error)
-      report(
-        'warn',
-        `${path} cannot be written (${messageOf(error)}): this process's metrics stand still; free the disk or restart the group`,
-      );
+    if (error) failures.count('write', error);
     else report('info', `${path} is written again`);
   }
 }

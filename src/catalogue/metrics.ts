@@ -200,6 +200,14 @@ export const METRICS: readonly MetricRow[] = [
     source: { from: 'exporter', value: 'snapshotErrors' },
   },
   {
+    name: 'gunicorn_exporter_errors_total',
+    type: 'counter',
+    unit: '',
+    help: 'Failures of measuring inside the processes of the app, by cause; none of them is felt by the app.',
+    labels: ['cause'],
+    source: { from: 'sum', metric: 'errors' },
+  },
+  {
     name: 'gunicorn_exporter_series',
     type: 'gauge',
     unit: '',

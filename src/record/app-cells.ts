@@ -1,7 +1,7 @@
 /** The app's metrics in the process's table: finds the cell of each data point that the SDK gives as a delta and adds it. */
 import type { DataPoint, DataPointType, Histogram, MetricData, ScopeMetrics } from '@opentelemetry/sdk-metrics';
-import { report } from '../report.ts';
 import { type Attributes, type MetricDescriptor, OWN_SCOPE, type SeriesTable } from '../snapshot/series-table.ts';
+import type { Failures } from './failures.ts';
 import { OVERFLOW_METRIC } from './request-table.ts';
 
 interface AppMetric {
@@ -11,11 +11,18 @@ interface AppMetric {
   readonly cells: Map<string, number>;
 }
 
+export interface AppCellsOptions {
+  readonly table: SeriesTable;
+  readonly maxSeries: number;
+  readonly failures: Failures;
+}
+
 const OVERFLOW_ATTRIBUTES: Attributes = { 'otel.metric.overflow': true };
 
 export class AppCells {
   readonly #table: SeriesTable;
   readonly #maxSeries: number;
+  readonly #failures: Failures;
   readonly #types: typeof DataPointType;
   readonly #metrics = new Map<string, AppMetric>();
   readonly #overflowCounts = new Map<string, number>();
@@ -23,9 +30,10 @@ export class AppCells {
   #observedGauges = new Set<number>();
 
   /** @param types - the SDK's DataPointType, handed in because the SDK is loaded late */
-  constructor(table: SeriesTable, maxSeries: number, types: typeof DataPointType) {
-    this.#table = table;
-    this.#maxSeries = maxSeries;
+  constructor(options: AppCellsOptions, types: typeof DataPointType) {
+    this.#table = options.table;
+    this.#maxSeries = options.maxSeries;
+    this.#failures = options.failures;
     this.#types = types;
   }
 
@@ -90,10 +98,7 @@ export class AppCells {
   #unsupported(name: string): void {
     if (this.#reported.has(name)) return;
     this.#reported.add(name);
-    report(
-      'warn',
-      `${name} is an exponential histogram, which this package cannot merge: it is left out; use explicit buckets`,
-    );
+    this.#failures.count('unsupported', `${name} is an exponential histogram: use explicit bucket boundaries`);
   }
 
   #cell(metric: AppMetric, attributes: Attributes): number {

@@ -8,15 +8,15 @@ import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Meter, MeterOptions, MeterProvider } from '@opentelemetry/api';
 import type { MetricData, MetricProducer, ScopeMetrics } from '@opentelemetry/sdk-metrics';
-import { messageOf } from '../errors.ts';
-import { report } from '../report.ts';
 import type { SeriesTable } from '../snapshot/series-table.ts';
 import type { SnapshotWriter } from '../snapshot/writer.ts';
 import { AppCells } from './app-cells.ts';
+import type { Failures } from './failures.ts';
 
 export interface AppMetricsOptions {
   readonly table: SeriesTable;
   readonly writer: SnapshotWriter;
+  readonly failures: Failures;
   readonly observableIntervalMs: number;
   readonly maxSeries: number;
 }
@@ -69,7 +69,8 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
     protected override async onShutdown(): Promise<void> {}
   }
 
-  const cells = new AppCells(options.table, options.maxSeries, sdk.DataPointType);
+  const { failures } = options;
+  const cells = new AppCells(options, sdk.DataPointType);
   const synchronous = new DeltaReader();
   const observable = new DeltaReader();
   const providers = {
@@ -93,7 +94,7 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
       changed = collectNow();
       observe(startMs);
     } catch (error) {
-      report('error', `the app's instruments could not be collected: ${messageOf(error)}`);
+      failures.count('collect', error);
     }
     const spacing = changed === 0 ? MAX_SPACING_MS : (now() - startMs) * COST_DIVISOR;
     timer = setTimeout(tick, Math.min(Math.max(spacing, MIN_SPACING_MS), MAX_SPACING_MS)).unref();
@@ -106,12 +107,12 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
     observable
       .collect({ timeoutMillis: options.observableIntervalMs })
       .then(({ resourceMetrics, errors }) => {
-        for (const error of errors) report('warn', `an observable callback of the app failed: ${messageOf(error)}`);
+        for (const error of errors) failures.count('callback', error);
         cells.add(resourceMetrics.scopeMetrics);
         cells.forgetUnseenGauges(resourceMetrics.scopeMetrics);
         options.writer.changed(now());
       })
-      .catch((error) => report('error', `the app's observable instruments could not be collected: ${messageOf(error)}`))
+      .catch((error) => failures.count('collect', error))
       .finally(() => {
         observing = false;
       });
@@ -129,7 +130,7 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
       try {
         collectNow();
       } catch (error) {
-        report('error', `the app's last measurements are lost: ${messageOf(error)}`);
+        failures.count('collect', error);
       }
     },
     stop() {

@@ -8,9 +8,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { messageOf } from '../errors.ts';
-import { report } from '../report.ts';
 import type { SnapshotWriter } from '../snapshot/writer.ts';
+import type { Failures } from './failures.ts';
 import type { RequestTable } from './request-table.ts';
 
 /** What the channels publish. */
@@ -53,10 +52,10 @@ export const ABORTED = 'aborted';
 export function watchHttp(
   requests: RequestTable,
   writer: SnapshotWriter,
+  failures: Failures,
   ignored?: () => unknown,
 ): { stop(): void; abandon(errorType: string): void } {
   const connections = new Set<Connection>();
-  let uncounted = 0;
 
   const onStart = guarded(({ request, response, socket, server }: HttpMessage) => {
     if (ignored !== undefined && server === ignored()) return;
@@ -136,8 +135,7 @@ export function watchHttp(
         body(message as T);
       } catch (error) {
         // A channel's subscriber that throws crashes the process.
-        if (uncounted === 0) report('error', `a request could not be counted: ${messageOf(error)}`);
-        uncounted += 1;
+        failures.count('request', error);
       }
     };
   }

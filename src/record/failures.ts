@@ -1,0 +1,38 @@
+/** What goes wrong with measuring inside a process of the app: counted by cause, said once per cause, never thrown. */
+import { messageOf } from '../errors.ts';
+import { report } from '../report.ts';
+import { OWN_SCOPE, type SeriesTable } from '../snapshot/series-table.ts';
+
+export const ERRORS_METRIC = 'errors';
+
+// What each cause means, for the line.
+const CAUSES = {
+  request: 'a request could not be counted',
+  collect: "the app's instruments could not be collected",
+  callback: 'an observable callback of the app failed',
+  unsupported: 'an instrument of the app is left out',
+  write: 'the snapshot file cannot be written, this process stands still in scrapes until it can',
+} as const;
+export type FailureCause = keyof typeof CAUSES;
+
+export class Failures {
+  readonly #table: SeriesTable;
+  readonly #metric: number;
+  readonly #cells = new Map<FailureCause, number>();
+
+  constructor(table: SeriesTable) {
+    this.#table = table;
+    this.#metric = table.define({ name: ERRORS_METRIC, description: '', unit: '', kind: 'counter', scope: OWN_SCOPE });
+  }
+
+  /** @throws never */
+  count(cause: FailureCause, error: unknown): void {
+    let cell = this.#cells.get(cause);
+    if (cell === undefined) {
+      cell = this.#table.add(this.#metric, { cause });
+      this.#cells.set(cause, cell);
+      report('warn', `${CAUSES[cause]} in process ${process.pid}: ${messageOf(error)}; further ones are counted only`);
+    }
+    this.#table.values[cell]! += 1;
+  }
+}
