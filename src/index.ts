@@ -9,3 +9,4 @@ export {
   type Settings,
 } from './config.ts';
 export { ERROR_CODES, GunicornOtelError, type GunicornOtelErrorCode } from './errors.ts';
+export { type Started, start } from './start.ts';

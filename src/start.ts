@@ -9,6 +9,7 @@ import type { MeterProvider } from '@opentelemetry/api';
 import { readSettings, type Settings } from './config.ts';
 import { ExporterThread } from './exporter-thread.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
+import { preload } from './preload.ts';
 import type { AppMetrics } from './record/app-metrics.ts';
 import { Failures } from './record/failures.ts';
 import { ABORTED, watchHttp } from './record/http.ts';
@@ -44,6 +45,26 @@ export const VERSION = (
 
 let active: (Activation & { role: Role; forks(): void }) | undefined;
 let disabled = false;
+
+/** What `start` gives. */
+export interface Started {
+  /** Where the endpoint is, once it listens; undefined in a process that does not own its group, or is disabled. */
+  readonly url: Promise<string | undefined>;
+  /** Ends measuring in this process; in the owner, the endpoint and the group too. Idempotent. @throws never */
+  stop(): void;
+}
+
+/**
+ * Begins to measure without being preloaded: call it before the app's first server and first instrument.
+ *
+ * @param options - settings by name, before those of the environment; ignored where measuring has begun already
+ * @throws GUNICORN_OTEL_ERR_DIRECTORY when there is no place for the group's files
+ */
+export function start(options: Partial<Settings> = {}): Started {
+  preload();
+  const activation = activate('start', options);
+  return { url: activation?.exporter?.url ?? Promise.resolve(undefined), stop: () => activation?.stop() };
+}
 
 /**
  * Makes this process a member of a group, or the owner of a new one; once, later calls give the same.
@@ -157,6 +178,7 @@ function wire(settings: Settings, directory: string, role: Role, exporter: Expor
       return appMetrics.provider;
     },
     stop() {
+      if (active !== this) return;
       process.off('uncaughtExceptionMonitor', onCrash);
       process.off('exit', end);
       http.stop();

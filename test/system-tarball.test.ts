@@ -1,11 +1,13 @@
 /** What a user installs is the packed tarball: it counts exactly, for both module systems, alone and in a cluster. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { copyFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { select, sum } from './exposition.ts';
-import { fixture, freshDirectory, type Preload, type Running, start, startApp, startCluster } from './processes.ts';
+import { fixture, freshDirectory, type Preload, ROOT, type Running, startApp, startCluster } from './processes.ts';
 import { requests } from './requests.ts';
 
 const INSTALL_DEADLINE_MS = 180_000;
@@ -14,26 +16,19 @@ const PROMISE_MS = 20;
 const REQUESTS = 40;
 const WORKERS = 4;
 
-let home: string;
+const home = freshDirectory({ after });
 
-before(
-  async () => {
-    home = freshDirectory({ after });
-    const npm = async (args: string[]) => {
-      const running = start({ after }, args, { preload: 'none', command: 'npm', cwd: home });
-      assert.equal((await running.ended).code, 0, running.output.stderr);
-    };
-    // The tests run from a finished build; a second one at the same time would pull it from under them.
-    await npm(['pack', process.cwd(), '--ignore-scripts']);
-    const tarball = readdirSync(home).find((name) => name.endsWith('.tgz'));
-    writeFileSync(join(home, 'package.json'), '{ "private": true }');
-    await npm(['install', '--no-audit', '--no-fund', `./${tarball}`]);
-    for (const name of ['counts-its-answers', 'forks-workers']) {
-      for (const kind of ['mjs', 'cjs']) copyFileSync(fixture(`${name}.${kind}`), join(home, `${name}.${kind}`));
-    }
-  },
-  { timeout: INSTALL_DEADLINE_MS },
-);
+before(async () => {
+  const npm = (...args: string[]) => promisify(execFile)('npm', args, { cwd: home, timeout: INSTALL_DEADLINE_MS });
+  // The tests run from a finished build; a second one at the same time would pull it from under them.
+  await npm('pack', ROOT, '--ignore-scripts');
+  const tarball = readdirSync(home).find((name) => name.endsWith('.tgz'));
+  writeFileSync(join(home, 'package.json'), '{ "private": true }');
+  await npm('install', '--no-audit', '--no-fund', `./${tarball}`);
+  for (const name of ['counts-its-answers', 'forks-workers']) {
+    for (const kind of ['mjs', 'cjs']) copyFileSync(fixture(`${name}.${kind}`), join(home, `${name}.${kind}`));
+  }
+});
 
 for (const preload of ['--import', '--require'] as const satisfies Preload[]) {
   for (const kind of ['mjs', 'cjs']) {

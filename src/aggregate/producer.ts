@@ -2,7 +2,7 @@
 
 import { emptyResource } from '@opentelemetry/resources';
 import type { CollectionResult, MetricData, MetricProducer } from '@opentelemetry/sdk-metrics';
-import { OWN_SCOPE } from '../snapshot/series-table.ts';
+import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import { type Merged, merge } from './merge.ts';
 import type { ResourceSampler, ResourceUsage } from './resources.ts';
 import type { GroupReader, WorkerState } from './workers.ts';

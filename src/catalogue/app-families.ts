@@ -1,7 +1,9 @@
 /** The app's own metrics as families that Prometheus accepts: named, labelled, one family per name. */
+
 import { cellOf } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
-import { type Attributes, type MetricDescriptor, OWN_SCOPE } from '../snapshot/series-table.ts';
+import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
+import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
 import { prometheusLabels, prometheusName } from './naming.ts';
 import type { Family, Point } from './views.ts';
 

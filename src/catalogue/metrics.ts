@@ -2,6 +2,7 @@
  * The documented metrics, one row each: data only. The views, the metrics table of the docs and the tests of both read
  * it; a metric that is not in here is not emitted by this package.
  */
+import { ACTIVE_REQUESTS_METRIC, ERRORS_METRIC, OVERFLOW_METRIC } from '../snapshot/own-metrics.ts';
 
 /** Where the values of a row come from. */
 export type Source =
@@ -141,7 +142,7 @@ export const METRICS: readonly MetricRow[] = [
     unit: '',
     help: 'HTTP server requests under way in all living processes.',
     labels: ['http_request_method'],
-    source: { from: 'sum', metric: 'active_requests' },
+    source: { from: 'sum', metric: ACTIVE_REQUESTS_METRIC },
   },
   {
     name: 'gunicorn_exporter_info',
@@ -205,7 +206,7 @@ export const METRICS: readonly MetricRow[] = [
     unit: '',
     help: 'Failures of measuring inside the processes of the app, by cause; none of them is felt by the app.',
     labels: ['cause'],
-    source: { from: 'sum', metric: 'errors' },
+    source: { from: 'sum', metric: ERRORS_METRIC },
   },
   {
     name: 'gunicorn_exporter_series',
@@ -221,7 +222,7 @@ export const METRICS: readonly MetricRow[] = [
     unit: '',
     help: 'Measurements that went into an overflow series because a cap was reached, by metric.',
     labels: ['metric'],
-    source: { from: 'sum', metric: 'overflow' },
+    source: { from: 'sum', metric: OVERFLOW_METRIC },
   },
   {
     name: 'gunicorn_exporter_conflicts',

@@ -2,12 +2,14 @@
  * Projects a moment of the group onto the documented metrics. Which metric is projected how stands in metrics.ts; in
  * here is one projection per kind of source, none of them knows a metric by name.
  */
+
 import { type HrTime, ValueType } from '@opentelemetry/api';
 import { AggregationTemporality, DataPointType, type MetricData } from '@opentelemetry/sdk-metrics';
 import { addTo, cellOf } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
 import type { WorkerState } from '../aggregate/workers.ts';
-import { type Attributes, type MetricDescriptor, OWN_SCOPE } from '../snapshot/series-table.ts';
+import { OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
+import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
 import { appFamilies } from './app-families.ts';
 import {
   type ExporterValue,
@@ -180,8 +182,8 @@ function known(value: number | undefined): Point[] {
   return value === undefined ? [] : [{ labels: {}, value }];
 }
 
-function isRequests({ scope, kind }: MetricDescriptor): boolean {
-  return scope === OWN_SCOPE && kind === 'histogram';
+function isRequests({ scope, name }: MetricDescriptor): boolean {
+  return scope === OWN_SCOPE && name === REQUESTS_METRIC;
 }
 
 function requestLabels(attributes: Attributes, labels: readonly string[]): Record<string, string> {

@@ -1,8 +1,8 @@
 /** The app's metrics in the process's table: finds the cell of each data point that the SDK gives as a delta and adds it. */
 import type { DataPoint, DataPointType, Histogram, MetricData, ScopeMetrics } from '@opentelemetry/sdk-metrics';
-import { type Attributes, type MetricDescriptor, OWN_SCOPE, type SeriesTable } from '../snapshot/series-table.ts';
+import { OVERFLOW_METRIC, OWN_SCOPE } from '../snapshot/own-metrics.ts';
+import type { Attributes, MetricDescriptor, SeriesTable } from '../snapshot/series-table.ts';
 import type { Failures } from './failures.ts';
-import { OVERFLOW_METRIC } from './request-table.ts';
 
 interface AppMetric {
   readonly descriptor: MetricDescriptor;

@@ -1,9 +1,8 @@
 /** What goes wrong with measuring inside a process of the app: counted by cause, said once per cause, never thrown. */
 import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
-import { OWN_SCOPE, type SeriesTable } from '../snapshot/series-table.ts';
-
-export const ERRORS_METRIC = 'errors';
+import { ERRORS_METRIC, OWN_SCOPE } from '../snapshot/own-metrics.ts';
+import type { SeriesTable } from '../snapshot/series-table.ts';
 
 // What each cause means, for the line.
 const CAUSES = {

@@ -2,16 +2,12 @@
  * The request table: one cell per (method, endpoint, status, error), each holding the duration and the two body sizes
  * as histograms. One update of one cell per request; every documented request family is a view of it.
  */
-import { OWN_SCOPE, type SeriesTable } from '../snapshot/series-table.ts';
+import { ACTIVE_REQUESTS_METRIC, OVERFLOW_METRIC, OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
+import type { SeriesTable } from '../snapshot/series-table.ts';
 import { endpointOf, OTHER, UNMATCHED } from './route.ts';
 
-/** Name of the metric that holds the request cells; its three histograms in this order. */
-export const REQUESTS_METRIC = 'requests';
-export const ACTIVE_REQUESTS_METRIC = 'active_requests';
-export const OVERFLOW_METRIC = 'overflow';
-
 /** Body sizes, in bytes: 1 KiB times a power of four. */
-export const SIZE_BUCKETS = [0, 1, 2, 3, 4, 5, 6].map((k) => 1024 * 4 ** k);
+const SIZE_BUCKETS = [0, 1, 2, 3, 4, 5, 6].map((k) => 1024 * 4 ** k);
 
 // RFC 9110, PATCH and QUERY; a method that is none of them is `_OTHER`, as OTel has it.
 const METHODS = ['_OTHER', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'TRACE', 'QUERY'];

@@ -7,9 +7,11 @@
  *
  * Numbers are in the machine's byte order: a file is read on the machine that wrote it.
  */
+
 import { crc32 } from 'node:zlib';
 import { GunicornOtelError } from '../errors.ts';
-import { type Attributes, cellWidth, type MetricDescriptor, OWN_SCOPE, type SeriesTable } from './series-table.ts';
+import { OWN_SCOPE } from './own-metrics.ts';
+import { type Attributes, cellWidth, type MetricDescriptor, type SeriesTable } from './series-table.ts';
 
 export const FORMAT_VERSION = 1;
 export const HEADER_BYTES = 64;

@@ -23,9 +23,6 @@ export interface MetricDescriptor {
   readonly bounds?: readonly (readonly number[])[];
 }
 
-/** Scope of what this package records itself; the catalogue projects it, the naming rules for app metrics do not. */
-export const OWN_SCOPE = '@x/gunicorn-otel';
-
 /**
  * How many float64 values one cell of a metric takes.
  *
