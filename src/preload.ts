@@ -6,16 +6,15 @@
 import cluster, { type ClusterSettings } from 'node:cluster';
 import { channel } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { messageOf } from './errors.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
+import { workerExecArgv, workerNodeOptions } from './hand-over.ts';
 import { OTEL_API_REGISTRY, report } from './report.ts';
 
 type Start = typeof import('./start.ts');
 type Sign = Parameters<Start['activate']>[0];
 
 const require = createRequire(import.meta.url);
-const REGISTER_CJS = fileURLToPath(new URL('./register.cjs', import.meta.url));
 // Once per thread, whichever copy of the package comes first and however often it is preloaded.
 const PRELOADED = Symbol.for('@x/gunicorn-otel.preloaded');
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
@@ -79,27 +78,13 @@ function watchForks(): void {
   });
 }
 
-// Node loses what a primary sends to a worker while the worker still loads an --import; it loses nothing while it
-// loads a --require. So workers get the package in that form, also when the app gives them an execArgv of its own.
+// Also when the app gives its workers an execArgv of its own, in which we are not.
 function handOver(settings: ClusterSettings): void {
   if (!process.features.require_module) return;
-  const options = process.env['NODE_OPTIONS'];
-  const inEnvironment = options !== undefined && OWN_OPTION.test(options);
-  if (inEnvironment) process.env['NODE_OPTIONS'] = options.replace(OWN_OPTION, `$1--require "${REGISTER_CJS}"`);
-  const args = settings.execArgv ?? [];
-  const own = args.findIndex(
-    (arg, i) => OWN_MODULE.test(arg) && (arg.startsWith('--import=') || args[i - 1] === '--import'),
-  );
-  if (own !== -1) {
-    const from = args[own]!.startsWith('--import=') ? own : own - 1;
-    settings.execArgv = [...args.slice(0, from), '--require', REGISTER_CJS, ...args.slice(own + 1)];
-  } else if (!args.includes(REGISTER_CJS) && !inEnvironment && !(options ?? '').includes(REGISTER_CJS)) {
-    settings.execArgv = [...args, '--require', REGISTER_CJS];
-  }
+  const nodeOptions = workerNodeOptions(process.env['NODE_OPTIONS']);
+  if (nodeOptions !== process.env['NODE_OPTIONS']) process.env['NODE_OPTIONS'] = nodeOptions;
+  settings.execArgv = workerExecArgv(settings.execArgv ?? [], nodeOptions);
 }
-
-const OWN_MODULE = /@x\/gunicorn-otel\/register$|gunicorn-otel\/dist\/src\/register\.js$/;
-const OWN_OPTION = /(^|\s)--import[= ]"?[^\s"]*gunicorn-otel\/(?:register|dist\/src\/register\.js)"?(?=\s|$)/;
 
 // Every copy of @opentelemetry/api 1.x looks up its globals in one registry. While nobody does, the API is not loaded.
 function watchMeters(): void {

@@ -20,18 +20,25 @@ interface HttpMessage {
   readonly server: Server;
 }
 
-/** The requests under way on one connection: the one being answered, and those that wait behind it (pipelining). */
-interface Connection {
+/** A request under way. Method and target are those it came with: routers and middleware change them. */
+interface UnderWay {
   response: Counted | undefined;
+  method: string | undefined;
+  target: string | undefined;
   startMs: number;
-  readonly queued: { readonly response: Counted; readonly startMs: number }[];
+}
+
+/** What is under way on one connection: the request being answered, and those that wait behind it (pipelining). */
+interface Connection {
+  readonly current: UnderWay;
+  readonly queued: UnderWay[];
 }
 
 const CONNECTION = Symbol('gunicorn-otel.connection');
 const BODY_BYTES = Symbol('gunicorn-otel.body-bytes');
 type Tracked = Socket & { [CONNECTION]?: Connection };
 type Counted = ServerResponse & { [BODY_BYTES]?: number; _contentLength?: number | null; req: CountedRequest };
-type CountedRequest = IncomingMessage & { [BODY_BYTES]?: number; originalUrl?: string };
+type CountedRequest = IncomingMessage & { [BODY_BYTES]?: number };
 
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const requestStart = channel('http.server.request.start');
@@ -60,14 +67,11 @@ export function watchHttp(
   const onStart = guarded(({ request, response, socket, server }: HttpMessage) => {
     if (ignored !== undefined && server === ignored()) return;
     const startMs = now();
-    const connection = (socket as Tracked)[CONNECTION] ?? open(socket);
-    if (connection.response === undefined) {
-      connection.response = response as Counted;
-      connection.startMs = startMs;
-    } else {
-      connection.queued.push({ response: response as Counted, startMs });
-    }
-    requests.begin(request.method);
+    const { current, queued } = (socket as Tracked)[CONNECTION] ?? open(socket);
+    const { method, url: target } = request;
+    if (current.response === undefined) fill(current, response as Counted, method, target, startMs);
+    else queued.push({ response: response as Counted, method, target, startMs });
+    requests.begin(method);
     writer.touched();
     writer.beforeHandler(startMs);
   });
@@ -76,16 +80,15 @@ export function watchHttp(
     const connection = (socket as Tracked)[CONNECTION];
     if (connection === undefined) return;
     const endMs = now();
-    if (connection.response === response) {
-      count(connection.response, connection.startMs, endMs, '');
-      const next = connection.queued.shift();
-      connection.response = next?.response;
-      connection.startMs = next?.startMs ?? 0;
+    const { current, queued } = connection;
+    if (current.response === response) {
+      count(current, endMs, '');
+      const next = queued.shift();
+      fill(current, next?.response, next?.method, next?.target, next?.startMs);
     } else {
-      const index = connection.queued.findIndex((entry) => entry.response === response);
+      const index = queued.findIndex((waiting) => waiting.response === response);
       if (index === -1) return;
-      const [entry] = connection.queued.splice(index, 1);
-      count(entry!.response, entry!.startMs, endMs, '');
+      for (const waiting of queued.splice(index, 1)) count(waiting, endMs, '');
     }
     writer.changed(endMs);
   });
@@ -93,7 +96,10 @@ export function watchHttp(
   const guardedClose = guarded((connection: Connection) => close(connection, ABORTED));
 
   function open(socket: Socket): Connection {
-    const connection: Connection = { response: undefined, startMs: 0, queued: [] };
+    const connection: Connection = {
+      current: { response: undefined, method: undefined, target: undefined, startMs: 0 },
+      queued: [],
+    };
     (socket as Tracked)[CONNECTION] = connection;
     connections.add(connection);
     socket.once('close', onSocketClose);
@@ -107,25 +113,24 @@ export function watchHttp(
   // Node 20 and 22 tell nothing of a pipelined response whose connection died before its turn: it is counted here.
   function close(connection: Connection, errorType: string): void {
     connections.delete(connection);
+    const { current, queued } = connection;
+    if (current.response === undefined) return;
     const endMs = now();
-    if (connection.response === undefined) return;
-    count(connection.response, connection.startMs, endMs, errorType);
-    for (const { response, startMs } of connection.queued) count(response, startMs, endMs, errorType);
-    connection.response = undefined;
-    connection.queued.length = 0;
+    for (const request of [current, ...queued]) count(request, endMs, errorType);
+    current.response = undefined;
+    queued.length = 0;
     writer.changed(endMs);
   }
 
-  function count(response: Counted, startMs: number, endMs: number, errorType: string): void {
-    const request = response.req;
+  function count({ response, method, target, startMs }: UnderWay, endMs: number, errorType: string): void {
     requests.end(
-      request.method,
-      request.originalUrl ?? request.url ?? '',
-      errorType === '' || response.headersSent ? response.statusCode : 0,
+      method,
+      target ?? '',
+      errorType === '' || response!.headersSent ? response!.statusCode : 0,
       errorType,
       (endMs - startMs) / 1000,
-      request[BODY_BYTES] ?? 0,
-      bodyBytes(response),
+      response!.req[BODY_BYTES] ?? 0,
+      bodyBytes(response!, method),
     );
   }
 
@@ -154,11 +159,18 @@ export function watchHttp(
   };
 }
 
+function fill(request: UnderWay, response: Counted | undefined, method?: string, target?: string, startMs = 0): void {
+  request.response = response;
+  request.method = method;
+  request.target = target;
+  request.startMs = startMs;
+}
+
 // A body given to end() before the headers went out is the Content-Length that Node itself worked out; everything
 // else came by write(), or by end() behind it. HEAD, 204 and 304 have no body, whatever the app wrote.
-function bodyBytes(response: Counted): number {
+function bodyBytes(response: Counted, method: string | undefined): number {
   const { statusCode } = response;
-  if (response.req.method === 'HEAD' || statusCode === 204 || statusCode === 304) return 0;
+  if (method === 'HEAD' || statusCode === 204 || statusCode === 304) return 0;
   return response[BODY_BYTES] ?? (response.writableFinished ? (response._contentLength ?? 0) : 0);
 }
 
