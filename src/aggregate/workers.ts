@@ -2,12 +2,13 @@
  * The members of a group as their snapshot files tell them: reads what they have published, knows who of them is alive,
  * and folds the files of the dead into the group's totals. A member that cannot be read keeps its last good snapshot.
  */
-import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GunicornOtelError, messageOf } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
 import { isAlive, listSnapshots, type ProcessMark, TOTALS_FILE } from '../snapshot/directory.ts';
-import { Dictionary, decodeSnapshot, encodeSnapshot, type Identity, type Snapshot } from '../snapshot/layout.ts';
+import { decodeSnapshot, encodeSnapshot, type Identity, type Snapshot } from '../snapshot/layout.ts';
+import { SnapshotReader } from '../snapshot/reader.ts';
 import { type Member, merge, toTable } from './merge.ts';
 
 /** One process or thread of the group. */
@@ -27,23 +28,15 @@ export interface GroupReaderOptions {
   readonly maxExited?: number;
 }
 
-interface KnownFile {
-  inode: number;
-  dictionary: Dictionary;
-}
-
 const DEFAULT_MAX_EXITED = 100;
-// A writer takes microseconds: a file that is torn three times in a row was left so.
-const READ_TRIES = 3;
 
 export class GroupReader {
   readonly #options: GroupReaderOptions;
   readonly #states = new Map<string, WorkerState>();
-  readonly #files = new Map<string, KnownFile>();
+  readonly #readers = new Map<string, SnapshotReader>();
   /** Failed reads by cause, for the life of this reader. */
   readonly errors = new Map<string, number>();
   #totals: Snapshot | undefined;
-  #buffer = Buffer.alloc(64 * 1024);
 
   constructor(options: GroupReaderOptions) {
     this.#options = options;
@@ -67,17 +60,30 @@ export class GroupReader {
    */
   reap(nowMs = Date.now()): { file: string; mark: ProcessMark }[] {
     const living = [];
-    for (const { file, mark } of listSnapshots(this.#options.directory)) {
+    const listed = listSnapshots(this.#options.directory);
+    for (const { file, mark, complete } of listed) {
       if (isAlive(mark)) {
-        living.push({ file, mark });
+        if (complete) living.push({ file, mark });
+      } else if (!complete) {
+        this.#delete(file);
       } else if (this.#states.get(file)?.alive !== false) {
         // Read after it was seen dead: what is there now is all it will ever have written.
         const snapshot = this.#readFile(file) ?? this.#states.get(file)?.snapshot;
         if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: false, exitedAtMs: nowMs });
+        else this.#delete(file);
       }
     }
+    this.#missing(new Set(listed.map(({ file }) => file)), nowMs);
     this.#fold(nowMs);
     return living;
+  }
+
+  // Somebody has deleted the file: what it said counts on, and its process is still looked after.
+  #missing(listed: ReadonlySet<string>, nowMs: number): void {
+    for (const [file, state] of this.#states) {
+      if (!state.alive || listed.has(file) || isAlive(state.mark)) continue;
+      this.#states.set(file, { ...state, alive: false, exitedAtMs: nowMs });
+    }
   }
 
   /** The pids of the living, with or without a readable snapshot. @throws never */
@@ -124,38 +130,28 @@ export class GroupReader {
 
   #forget(file: string): void {
     this.#states.delete(file);
-    this.#files.delete(file);
+    this.#delete(file);
+  }
+
+  #delete(file: string): void {
+    this.#readers.delete(file);
     rmSync(join(this.#options.directory, file), { force: true });
   }
 
   #readFile(file: string): Snapshot | undefined {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return this.#decode(file);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-        const torn = error instanceof GunicornOtelError && error.code === 'GUNICORN_OTEL_ERR_SNAPSHOT_TORN';
-        if (torn && attempt < READ_TRIES) continue;
-        this.#countError(causeOf(error), `${join(this.#options.directory, file)} cannot be read: ${messageOf(error)}`);
-        return undefined;
-      }
+    const path = join(this.#options.directory, file);
+    let reader = this.#readers.get(file);
+    if (!reader) {
+      reader = new SnapshotReader(path);
+      this.#readers.set(file, reader);
     }
-  }
-
-  #decode(file: string): Snapshot {
-    const handle = openSync(join(this.#options.directory, file), 'r');
     try {
-      const { ino, size } = fstatSync(handle);
-      if (size > this.#buffer.length) this.#buffer = Buffer.alloc(size * 2);
-      const bytes = this.#buffer.subarray(0, readSync(handle, this.#buffer, 0, size, 0));
-      let known = this.#files.get(file);
-      if (known?.inode !== ino) {
-        known = { inode: ino, dictionary: new Dictionary() };
-        this.#files.set(file, known);
-      }
-      return decodeSnapshot(bytes, known.dictionary);
-    } finally {
-      closeSync(handle);
+      return reader.read();
+    } catch (error) {
+      // Deleted since it was listed, or no totals yet.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      this.#countError(causeOf(error), `${path} cannot be read: ${messageOf(error)}`);
+      return undefined;
     }
   }
 

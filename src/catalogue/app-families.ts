@@ -1,6 +1,5 @@
-/** The app's own metrics as families that Prometheus accepts: named, labelled, one family per name. */
-
-import { cellOf } from '../aggregate/merge.ts';
+/** The app's own metrics as families that Prometheus accepts: named, labelled, one family per name, one sample per labels. */
+import { addTo, cellOf } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
@@ -10,67 +9,109 @@ import type { Family, Point } from './views.ts';
 const TYPES = { counter: 'counter', updowncounter: 'gauge', histogram: 'histogram', gauge: 'gauge' } as const;
 
 // Attributes live as long as the series they name, so their labels are made once and not on every scrape.
-const labelsOfAttributes = new WeakMap<Attributes, Record<string, string>>();
+const labelsOfAttributes = new WeakMap<Attributes, { labels: Record<string, string>; key: string }>();
 
-interface Draft extends Family {
+interface Draft {
   readonly key: string;
-  readonly points: Point[];
+  readonly descriptor: MetricDescriptor;
+  readonly cells: Map<string, { readonly labels: Record<string, string>; readonly cell: Float64Array }>;
+}
+
+/** A family per name that is free; the names that stood for two different metrics are told, the later ones left out. */
+class Drafts {
+  readonly conflicts = new Set<string>();
+  readonly #drafts = new Map<string, Draft>();
+  readonly #sampleNames: Set<string>;
+
+  constructor(taken: Iterable<string>) {
+    this.#sampleNames = new Set(taken);
+  }
+
+  get(key: string, descriptor: MetricDescriptor): Draft | undefined {
+    const name = prometheusName(descriptor);
+    const known = this.#drafts.get(name);
+    if (known?.key === key) return known;
+    const names = sampleNames(name, TYPES[descriptor.kind]);
+    if (names.some((sample) => this.#sampleNames.has(sample))) {
+      this.conflicts.add(name);
+      return undefined;
+    }
+    for (const sample of names) this.#sampleNames.add(sample);
+    const made = { key, descriptor, cells: new Map() };
+    this.#drafts.set(name, made);
+    return made;
+  }
+
+  families(): Family[] {
+    return [...this.#drafts]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, { descriptor, cells }]) => ({
+        name,
+        type: TYPES[descriptor.kind],
+        help: descriptor.description || name,
+        points: [...cells.values()].map(({ labels, cell }): Point => ({ labels, value: pointValue(descriptor, cell) })),
+      }));
+  }
+}
+
+/** The names a family's samples have: none of them may be another family's. */
+export function sampleNames(name: string, type: Family['type']): string[] {
+  return type === 'histogram' ? [name, `${name}_bucket`, `${name}_count`, `${name}_sum`] : [name];
 }
 
 /**
- * @param taken - names that the app cannot have
- * @returns families in the order of their names, and the names that stood for two different metrics: the first one of
- *   the group has the name, the others are left out
+ * @param taken - names of samples that the app cannot have
+ * @returns families in the order of their names, and the names of metrics that had to be left out
  */
-export function appFamilies(scene: Scene, taken: ReadonlySet<string>): { families: Family[]; conflicts: string[] } {
-  const drafts = new Map<string, Draft>();
-  const conflicts = new Set<string>();
-  const draft = (key: string, descriptor: MetricDescriptor): Draft | undefined => {
-    const name = prometheusName(descriptor);
-    const known = drafts.get(name);
-    if (known?.key === key) return known;
-    if (known || taken.has(name)) {
-      conflicts.add(name);
-      return undefined;
-    }
-    const made = { key, name, type: TYPES[descriptor.kind], help: descriptor.description || name, points: [] };
-    drafts.set(name, made);
-    return made;
-  };
-
+export function appFamilies(scene: Scene, taken: Iterable<string>): { families: Family[]; conflicts: string[] } {
+  const drafts = new Drafts(taken);
   for (const [key, { descriptor, series }] of scene.merged) {
-    if (descriptor.scope === OWN_SCOPE) continue;
-    const family = draft(key, descriptor);
-    if (!family) continue;
+    const draft = descriptor.scope === OWN_SCOPE ? undefined : drafts.get(key, descriptor);
+    if (!draft) continue;
     for (const { attributes, values } of series.values()) {
-      const bounds = descriptor.bounds?.[0];
-      const value = bounds ? { cell: values, bounds } : values[0]!;
-      family.points.push({ labels: labelsOf(attributes), value });
+      const { labels, key: labelsKey } = labelsOf(attributes);
+      const same = draft.cells.get(labelsKey);
+      // Attributes that differ for OTel (200 and "200", a.b and a_b) may be one label set for Prometheus.
+      if (same) addTo(same.cell, values);
+      else draft.cells.set(labelsKey, { labels, cell: values.slice() });
     }
   }
   for (const { alive, snapshot } of scene.workers) {
-    if (!alive) continue;
-    for (const metric of snapshot.metrics) {
-      if (metric.descriptor.kind !== 'gauge' || metric.descriptor.scope === OWN_SCOPE) continue;
-      const family = draft(metric.key, metric.descriptor);
-      if (!family) continue;
-      for (const series of metric.series) {
-        const [value, setAtMs] = cellOf(metric.descriptor, series, snapshot.values) ?? [];
-        if (!setAtMs) continue;
-        const labels = { ...labelsOf(series.attributes), worker_id: snapshot.identity.workerId };
-        family.points.push({ labels, value: value! });
-      }
-    }
+    if (alive) for (const metric of snapshot.metrics) addGauges(drafts, metric, snapshot);
   }
-  const families = [...drafts.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { families, conflicts: [...conflicts].sort() };
+  return { families: drafts.families(), conflicts: [...drafts.conflicts].sort() };
 }
 
-function labelsOf(attributes: Attributes): Record<string, string> {
-  let labels = labelsOfAttributes.get(attributes);
-  if (!labels) {
-    labels = prometheusLabels(attributes);
-    labelsOfAttributes.set(attributes, labels);
+type Snapshot = Scene['workers'][number]['snapshot'];
+
+function addGauges(drafts: Drafts, metric: Snapshot['metrics'][number], { identity, values }: Snapshot): void {
+  const { descriptor } = metric;
+  const draft = descriptor.kind === 'gauge' && descriptor.scope !== OWN_SCOPE && drafts.get(metric.key, descriptor);
+  if (!draft) return;
+  for (const series of metric.series) {
+    const cell = cellOf(descriptor, series, values);
+    if (!cell?.[1]) continue;
+    const { labels, key } = labelsOf(series.attributes);
+    const labelsKey = `${identity.workerId} ${key}`;
+    const same = draft.cells.get(labelsKey);
+    // Two libraries may have a gauge of one name: what was set last is what holds.
+    if (same && same.cell[1]! > cell[1]!) continue;
+    draft.cells.set(labelsKey, { labels: { ...labels, worker_id: identity.workerId }, cell });
   }
-  return labels;
+}
+
+function pointValue(descriptor: MetricDescriptor, cell: Float64Array): Point['value'] {
+  if (descriptor.kind !== 'histogram') return cell[0]!;
+  const bounds = descriptor.bounds?.[0] ?? [];
+  return { cell: cell.subarray(0, bounds.length + 2), bounds };
+}
+
+function labelsOf(attributes: Attributes): { labels: Record<string, string>; key: string } {
+  let known = labelsOfAttributes.get(attributes);
+  if (!known) {
+    const labels = prometheusLabels(attributes);
+    known = { labels, key: JSON.stringify(labels) };
+    labelsOfAttributes.set(attributes, known);
+  }
+  return known;
 }

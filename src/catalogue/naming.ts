@@ -65,17 +65,17 @@ export function prometheusName({ name, unit, kind }: Pick<MetricDescriptor, 'nam
  * names, as the specification has it.
  */
 export function prometheusLabels(attributes: Attributes): Record<string, string> {
-  const labels: Record<string, string> = {};
+  const labels = new Map<string, string>();
   for (const name of Object.keys(attributes).sort()) {
     const label = labelName(name);
     const text = labelText(attributes[name]);
-    labels[label] = label in labels ? `${labels[label]};${text}` : text;
+    labels.set(label, labels.has(label) ? `${labels.get(label)};${text}` : text);
   }
-  return labels;
+  return Object.fromEntries(labels);
 }
 
 function labelName(attribute: string): string {
-  let label = clean(attribute.replaceAll(':', '_')) || '_';
+  let label = clean(attribute) || '_';
   if (/^\d/.test(label)) label = `key_${label}`;
   return RESERVED_LABEL.test(label) ? `exported_${label.replace(/^__+/, '')}` : label;
 }
@@ -93,10 +93,10 @@ function unitSuffix(unit: string): string {
 }
 
 function word(unit: string, words: Readonly<Record<string, string>>): string {
-  return words[unit] ?? clean(unit).replace(/^_+|_+$/g, '');
+  return Object.hasOwn(words, unit) ? words[unit]! : clean(unit).replace(/^_+|_+$/g, '');
 }
 
-// One underscore for every run of what a name may not have.
+// One underscore for every run of what a name may not have. Colons are for recording rules; the serializer drops them too.
 function clean(text: string): string {
-  return text.replaceAll(/[^A-Za-z0-9:]+/g, '_');
+  return text.replaceAll(/[^A-Za-z0-9]+/g, '_');
 }

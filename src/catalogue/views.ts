@@ -10,7 +10,7 @@ import type { Scene } from '../aggregate/producer.ts';
 import type { WorkerState } from '../aggregate/workers.ts';
 import { OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
-import { appFamilies } from './app-families.ts';
+import { appFamilies, sampleNames } from './app-families.ts';
 import {
   type ExporterValue,
   METRICS,
@@ -76,9 +76,12 @@ const PROJECTIONS: { readonly [K in Source['from']]: (source: From<K>, context: 
   exporter: projectExporter,
 };
 
+// target_info is the serializer's own.
+const TAKEN = ['target_info', ...METRICS.flatMap(({ name, type }) => sampleNames(name, type))];
+
 /** The documented families in the order of the catalogue, then the app's by name. */
 export function project(scene: Scene, exporter: ExporterState, options: ViewOptions): MetricData[] {
-  const app = appFamilies(scene, new Set(METRICS.map(({ name }) => name)));
+  const app = appFamilies(scene, TAKEN);
   const documented = METRICS.map((row): Family => {
     const labels = options.labels === 'detailed' ? [...row.labels, ...(row.detailedLabels ?? [])] : row.labels;
     const context = { row, scene, exporter, labels, conflicts: app.conflicts };

@@ -10,7 +10,8 @@ const DIRECTORY_MODE = 0o700;
 // <pid>-<start>-<pid namespace>: the process that owns the group.
 const GROUP_NAME = /^(\d+)-(\d+)-(\d+)$/;
 // <pid>-<start>-<thread>: the process or thread that writes the file.
-const SNAPSHOT_NAME = /^(\d+)-(\d+)-(\d+)\.snapshot$/;
+// With `.new` behind it while it is laid out.
+const SNAPSHOT_NAME = /^(\d+)-(\d+)-(\d+)\.snapshot(\.new)?$/;
 // A group of another pid namespace (a container on the same volume) is left alone as long as somebody writes to it.
 const FOREIGN_GROUP_AGE_MS = 60_000;
 
@@ -115,12 +116,22 @@ export function snapshotFile({ pid, processStart }: ProcessMark, threadId: numbe
   return `${pid}-${processStart}-${threadId}.snapshot`;
 }
 
-/** The snapshot files of a group and whose they are. @throws never: a directory that is gone has none */
-export function listSnapshots(path: string): { file: string; mark: ProcessMark; threadId: number }[] {
+/** A snapshot file, and whose it is. */
+export interface SnapshotFile {
+  readonly file: string;
+  readonly mark: ProcessMark;
+  readonly threadId: number;
+  /** False while its first bytes, or those of its next layout, are being written. */
+  readonly complete: boolean;
+}
+
+/** The snapshot files of a group. @throws never: a directory that is gone has none */
+export function listSnapshots(path: string): SnapshotFile[] {
   return list(path).flatMap((file) => {
     const match = SNAPSHOT_NAME.exec(file);
     if (!match) return [];
-    return [{ file, mark: { pid: Number(match[1]), processStart: Number(match[2]) }, threadId: Number(match[3]) }];
+    const mark = { pid: Number(match[1]), processStart: Number(match[2]) };
+    return [{ file, mark, threadId: Number(match[3]), complete: match[4] === undefined }];
   });
 }
 
@@ -147,8 +158,8 @@ function assertOwnDirectory(path: string): void {
 
 // Whoever owns the base could swap a group in it for another directory.
 function assertTrusted(base: string): void {
-  const { uid } = statSync(base);
-  if (process.getuid === undefined || uid === process.getuid() || uid === 0) return;
+  const owners = [statSync(base).uid, lstatSync(base).uid];
+  if (process.getuid === undefined || owners.every((uid) => uid === process.getuid?.() || uid === 0)) return;
   throw new GunicornOtelError('GUNICORN_OTEL_ERR_DIRECTORY', `${base} belongs to another user`);
 }
 

@@ -184,6 +184,12 @@ export function decodeSnapshot(file: Buffer, known: Dictionary = new Dictionary(
   throw new GunicornOtelError('GUNICORN_OTEL_ERR_SNAPSHOT_TORN', 'no slot of it is whole');
 }
 
+/** Where the dictionary's room ends; 0 for a file that is too short to tell. */
+export function dictionaryEnd(file: Buffer): number {
+  if (file.length < HEADER_BYTES) return 0;
+  return HEADER_BYTES + new Uint32Array(file.buffer.slice(file.byteOffset, file.byteOffset + 16))[3]!;
+}
+
 function decodeHeader(file: Buffer): { capacity: Capacity } {
   if (file.length < HEADER_BYTES) {
     throw new GunicornOtelError('GUNICORN_OTEL_ERR_SNAPSHOT_TORN', `it has ${file.length} bytes`);

@@ -2,11 +2,19 @@
  * Publishes one process's table to its own file. It decides when: at once while the process is not busy, every flush
  * interval under load, further apart where writing would take more than 1 % of a core, and once a second in any case.
  */
-import { closeSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
 import { crc32 } from 'node:zlib';
-import { alignTo8, encodeHeader, encodeSlotHeader, HEADER_BYTES, type Identity, slotOffset } from './layout.ts';
+import {
+  alignTo8,
+  type Capacity,
+  encodeHeader,
+  encodeSlotHeader,
+  HEADER_BYTES,
+  type Identity,
+  slotOffset,
+} from './layout.ts';
 import type { SeriesTable } from './series-table.ts';
 
 export const HEARTBEAT_MS = 1000;
@@ -28,15 +36,28 @@ export interface WriterOptions {
   readonly onStateChange: (error: Error | undefined) => void;
 }
 
+/** How the file is laid out, and how much of the table's dictionary is in it. */
+interface Layout {
+  readonly capacity: Capacity;
+  readonly dictionaryLines: number;
+  readonly dictionaryBytes: number;
+  readonly dictionaryCrc: number;
+}
+
+const NO_LAYOUT: Layout = {
+  capacity: { dictionaryBytes: 0, values: 0 },
+  dictionaryLines: 0,
+  dictionaryBytes: 0,
+  dictionaryCrc: 0,
+};
+
 export class SnapshotWriter {
   readonly #options: WriterOptions;
   #identity: Identity;
   #file: number | undefined;
-  #capacity = { dictionaryBytes: 0, values: 0 };
-  #dictionaryLines = 0;
-  #dictionaryBytes = 0;
-  #dictionaryCrc = 0;
+  #layout: Layout = NO_LAYOUT;
   #sequence = 0;
+  #closed = false;
   #dirty = false;
   #timer: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout;
@@ -53,7 +74,7 @@ export class SnapshotWriter {
     this.#options = options;
     this.#identity = options.identity;
     this.#intervalMs = options.flushIntervalMs;
-    this.#heartbeat = setInterval(() => this.flush(), HEARTBEAT_MS).unref();
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
     this.flush();
   }
 
@@ -61,12 +82,12 @@ export class SnapshotWriter {
   changed(nowMs: number): void {
     this.#dirty = true;
     if (nowMs >= this.#freeFromMs) this.flush();
-    else if (this.#timer === undefined) this.#arm();
+    else this.touched();
   }
 
   /** A value that may be published with the next write has changed. */
   touched(): void {
-    if (this.#timer === undefined) this.#arm();
+    if (this.#timer === undefined && !this.#closed) this.#arm();
   }
 
   /** The app's code is about to run and may block the loop: what has waited an interval goes out before. */
@@ -76,6 +97,7 @@ export class SnapshotWriter {
 
   /** Publishes the table as it stands, synchronously. @throws never */
   flush(): void {
+    if (this.#closed) return;
     const startMs = now();
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -93,7 +115,7 @@ export class SnapshotWriter {
   /** Publishes under a changed identity: a single process has become a primary, say. */
   identify(identity: Identity): void {
     this.#identity = identity;
-    this.#capacity = { dictionaryBytes: 0, values: 0 };
+    this.#layout = NO_LAYOUT;
     this.flush();
   }
 
@@ -101,8 +123,18 @@ export class SnapshotWriter {
   close(): void {
     clearInterval(this.#heartbeat);
     this.flush();
+    this.#closed = true;
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
+  }
+
+  // A file that nobody can open any more takes writes for ever, so its name is looked after.
+  #beat(): void {
+    if (this.#file !== undefined && fstatSync(this.#file).nlink === 0) {
+      closeSync(this.#file);
+      this.#file = undefined;
+    }
+    this.flush();
   }
 
   #arm(): void {
@@ -119,52 +151,55 @@ export class SnapshotWriter {
 
   #write(): void {
     const { table } = this.#options;
-    const pending = table.dictionary.slice(this.#dictionaryLines);
-    const added = pending.length === 0 ? undefined : Buffer.from(pending.map((line) => `${line}\n`).join(''));
-    const dictionaryBytes = this.#dictionaryBytes + (added?.length ?? 0);
-    if (
-      this.#file === undefined ||
-      dictionaryBytes > this.#capacity.dictionaryBytes ||
-      table.used > this.#capacity.values
-    ) {
+    const added = jsonLines(table.dictionary.slice(this.#layout.dictionaryLines));
+    const dictionaryBytes = this.#layout.dictionaryBytes + added.length;
+    const { capacity } = this.#layout;
+    if (this.#file === undefined || dictionaryBytes > capacity.dictionaryBytes || table.used > capacity.values) {
       this.#layOut();
       return;
     }
-    if (added) {
-      writeAll(this.#file, added, HEADER_BYTES + this.#dictionaryBytes);
-      this.#dictionaryCrc = crc32(added, this.#dictionaryCrc);
-      this.#dictionaryBytes = dictionaryBytes;
-      this.#dictionaryLines += pending.length;
+    if (added.length > 0) {
+      writeAll(this.#file, added, HEADER_BYTES + this.#layout.dictionaryBytes);
+      this.#layout = {
+        capacity,
+        dictionaryBytes,
+        dictionaryLines: table.dictionary.length,
+        dictionaryCrc: crc32(added, this.#layout.dictionaryCrc),
+      };
     }
-    this.#writeSlot(this.#file);
+    this.#writeSlot(this.#file, this.#layout);
   }
 
-  #writeSlot(file: number): void {
+  // The sequence moves on only behind a write that is whole: one that was cut short is tried again in the same slot.
+  #writeSlot(file: number, { capacity, dictionaryBytes, dictionaryCrc }: Layout): void {
     const { table } = this.#options;
-    this.#sequence += 1;
+    const sequence = this.#sequence + 1;
     const slot = new Uint8Array(table.values.buffer, 0, table.prefixBytes + table.used * 8);
-    encodeSlotHeader(slot, this.#sequence, Date.now(), this.#dictionaryBytes, this.#dictionaryCrc, table.used);
-    writeAll(file, slot, slotOffset(this.#capacity, this.#sequence % 2));
+    encodeSlotHeader(slot, sequence, Date.now(), dictionaryBytes, dictionaryCrc, table.used);
+    writeAll(file, slot, slotOffset(capacity, sequence % 2));
+    this.#sequence = sequence;
   }
 
   // A table that outgrew its file gets a new one, renamed over the old: a kill at any point leaves one that is whole.
   #layOut(): void {
     const { path, table } = this.#options;
-    const identityLine = `${JSON.stringify(this.#identity)}\n`;
-    const dictionary = Buffer.from(identityLine + table.dictionary.map((line) => `${line}\n`).join(''));
-    this.#capacity = {
-      dictionaryBytes: alignTo8(Math.max(MIN_DICTIONARY_BYTES, dictionary.length * 2)),
-      values: table.values.length,
+    const identityLine = jsonLines([JSON.stringify(this.#identity)]);
+    const dictionary = Buffer.concat([identityLine, jsonLines(table.dictionary)]);
+    const layout: Layout = {
+      capacity: {
+        dictionaryBytes: alignTo8(Math.max(MIN_DICTIONARY_BYTES, dictionary.length * 2)),
+        values: table.values.length,
+      },
+      dictionaryLines: table.dictionary.length,
+      dictionaryBytes: dictionary.length,
+      dictionaryCrc: crc32(dictionary),
     };
-    this.#dictionaryLines = table.dictionary.length;
-    this.#dictionaryBytes = dictionary.length;
-    this.#dictionaryCrc = crc32(dictionary);
     const next = `${path}.new`;
     const file = openSync(next, 'w', FILE_MODE);
     try {
-      writeAll(file, encodeHeader(this.#capacity, Buffer.byteLength(identityLine)), 0);
+      writeAll(file, encodeHeader(layout.capacity, identityLine.length), 0);
       writeAll(file, dictionary, HEADER_BYTES);
-      this.#writeSlot(file);
+      this.#writeSlot(file, layout);
       renameSync(next, path);
     } catch (error) {
       closeSync(file);
@@ -173,6 +208,7 @@ export class SnapshotWriter {
     }
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = file;
+    this.#layout = layout;
   }
 
   #setFailed(error: Error | undefined): void {
@@ -180,6 +216,10 @@ export class SnapshotWriter {
     this.#failed = error !== undefined;
     this.#options.onStateChange(error);
   }
+}
+
+function jsonLines(lines: readonly string[]): Buffer {
+  return Buffer.from(lines.map((line) => `${line}\n`).join(''));
 }
 
 // A write to a full disk may come back short without an error.

@@ -1,0 +1,52 @@
+/** Reads one snapshot file again and again, while its writer goes on: in an order that never misses what slots refer to. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { GunicornOtelError } from '../errors.ts';
+import { Dictionary, decodeSnapshot, dictionaryEnd, type Snapshot } from './layout.ts';
+
+// A write takes microseconds: a file that is torn so often in a row was left so.
+const TRIES = 3;
+
+// One buffer for all files of a thread: reads are synchronous, and a snapshot copies what it keeps.
+let buffer = Buffer.alloc(64 * 1024);
+
+export class SnapshotReader {
+  readonly #path: string;
+  #inode = 0;
+  #dictionary = new Dictionary();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * What has been published last. Its metrics are the reader's own and grow with later reads; its values are a copy.
+   *
+   * @throws ENOENT and other system errors · GUNICORN_OTEL_ERR_SNAPSHOT_FOREIGN, _VERSION, _TORN
+   */
+  read(): Snapshot {
+    for (let attempt = 1; ; attempt += 1) {
+      const handle = openSync(this.#path, 'r');
+      try {
+        return this.#decode(handle);
+      } catch (error) {
+        const torn = error instanceof GunicornOtelError && error.code === 'GUNICORN_OTEL_ERR_SNAPSHOT_TORN';
+        if (!torn || attempt === TRIES) throw error;
+      } finally {
+        closeSync(handle);
+      }
+    }
+  }
+
+  #decode(handle: number): Snapshot {
+    const { ino, size } = fstatSync(handle);
+    if (size > buffer.length) buffer = Buffer.alloc(size * 2);
+    const file = buffer.subarray(0, readSync(handle, buffer, 0, size, 0));
+    // The dictionary is written before the slot that needs it, so it is read behind the slots.
+    readSync(handle, buffer, 0, Math.min(dictionaryEnd(file), file.length), 0);
+    if (ino !== this.#inode) {
+      this.#inode = ino;
+      this.#dictionary = new Dictionary();
+    }
+    return decodeSnapshot(file, this.#dictionary);
+  }
+}
