@@ -49,9 +49,14 @@ export interface ReadSettings {
 
 /** Seconds; the OTel advice for HTTP durations and the original's buckets, united. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60];
+const BOOLEANS = new Map([
+  ['true', true],
+  ['false', false],
+]);
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000 } as const;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** Every setting, by the name it has in code; `--help` and the docs print this table. */
 export const SETTINGS: SettingsTable = {
   metricsPort: {
     variable: 'PROMETHEUS_METRICS_PORT',
@@ -85,7 +90,7 @@ export const SETTINGS: SettingsTable = {
     variable: 'OTEL_SDK_DISABLED',
     fallback: false,
     accepts: 'true or false',
-    parse: (text) => ({ true: true, false: false })[text.toLowerCase()],
+    parse: (text) => BOOLEANS.get(text.toLowerCase()),
     meaning: 'true: this package does nothing at all',
   },
   logLevel: {
@@ -164,20 +169,21 @@ export function readSettings(env: NodeJS.ProcessEnv, options: Partial<Settings> 
       origins[key] = 'option';
       continue;
     }
+    const refused: string[] = [];
     for (const variable of [setting.variable, setting.otelVariable]) {
       const text = variable && env[variable]?.trim();
       if (!variable || !text) continue;
       const value = setting.parse(text);
       if (value === undefined) {
-        problems.push(
-          `${variable}=${JSON.stringify(text)} is not ${setting.accepts}; the default holds: ${setting.fallback}`,
-        );
+        refused.push(`${variable}=${JSON.stringify(text)} is not ${setting.accepts}`);
         continue;
       }
       settings[key] = value;
       origins[key] = variable;
       break;
     }
+    const holds = origins[key] === 'default' ? 'the default holds' : `${origins[key]} holds instead`;
+    problems.push(...refused.map((problem) => `${problem}; ${holds}: ${settings[key]}`));
   }
   return {
     settings: Object.freeze(settings) as unknown as Settings,
@@ -206,7 +212,7 @@ function oneOf<T extends string>(...values: readonly T[]) {
 // A bare number counts in `unit`, the one the default is told in; ms, s and m may be written behind it.
 function duration(unit: keyof typeof UNIT_MS, minMs: number) {
   return {
-    accepts: `a time such as 500ms, 5s or 2m (a bare number counts ${unit}), ${minMs} ms at least`,
+    accepts: `a time such as 500ms, 5s or 2m (a bare number counts ${unit}), ${minMs} to ${MAX_TIMER_MS} ms`,
     parse: (text: string) => {
       const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m)?$/.exec(text);
       if (!match) return undefined;

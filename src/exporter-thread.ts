@@ -11,6 +11,7 @@ const MAX_RESTART_MS = 30_000;
 // A thread that lived so long had not failed to start.
 const SETTLED_MS = 10_000;
 
+/** Starts on construction; ends with its process or by `stop`. */
 export class ExporterThread {
   readonly #options: ExporterOptions;
   #worker: Worker | undefined;

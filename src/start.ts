@@ -39,6 +39,7 @@ export interface Activation {
 // Tells a worker's threads the cluster id of their worker, which they cannot see.
 const WORKER_ID_VARIABLE = 'GUNICORN_OTEL_CLUSTER_WORKER';
 
+/** Of this package, from its package.json. */
 export const VERSION = (
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 ).version;

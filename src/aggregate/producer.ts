@@ -28,6 +28,7 @@ export interface GroupProducerOptions {
   readonly view: (scene: Scene) => MetricData[];
 }
 
+/** Collects a group: its snapshots merged, its processes sampled, all of it projected by the given view. */
 export class GroupProducer implements MetricProducer {
   readonly #options: GroupProducerOptions;
 

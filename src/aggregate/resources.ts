@@ -14,6 +14,7 @@ type PidUsage = (pids: number[]) => Promise<Record<string, { cpu: number; memory
 // Two scrapers a moment apart share one sample: CPU over a few milliseconds says nothing.
 const MIN_AGE_MS = 1000;
 
+/** Samples processes with pidusage, at most once a second however many ask. */
 export class ResourceSampler {
   readonly #pidusage: PidUsage;
   #sample = new Map<number, ResourceUsage>();

@@ -30,6 +30,7 @@ export interface GroupReaderOptions {
 
 const DEFAULT_MAX_EXITED = 100;
 
+/** Reads one group's directory; there is one per group, since it deletes what it has folded. */
 export class GroupReader {
   readonly #options: GroupReaderOptions;
   readonly #states = new Map<string, WorkerState>();

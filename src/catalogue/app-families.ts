@@ -3,8 +3,8 @@ import { addTo, cellOf } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
+import type { Family, Point } from './families.ts';
 import { prometheusLabels, prometheusName } from './naming.ts';
-import type { Family, Point } from './views.ts';
 
 const TYPES = { counter: 'counter', updowncounter: 'gauge', histogram: 'histogram', gauge: 'gauge' } as const;
 

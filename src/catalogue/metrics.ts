@@ -43,6 +43,7 @@ export interface MetricRow {
 const DETAILED = { detailedLabels: ['method', 'endpoint'] };
 const PER_REQUEST = ['http_request_method', 'http_route', 'http_response_status_code', 'error_type'];
 
+/** Every documented metric, in the order of the scrape. */
 export const METRICS: readonly MetricRow[] = [
   {
     name: 'gunicorn_worker_requests_total',

@@ -3,14 +3,14 @@
  * here is one projection per kind of source, none of them knows a metric by name.
  */
 
-import { type HrTime, ValueType } from '@opentelemetry/api';
-import { AggregationTemporality, DataPointType, type MetricData } from '@opentelemetry/sdk-metrics';
+import type { MetricData } from '@opentelemetry/sdk-metrics';
 import { addTo, cellOf } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
 import type { WorkerState } from '../aggregate/workers.ts';
 import { OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
 import { appFamilies, sampleNames } from './app-families.ts';
+import { countOf, type Family, type Point, toHrTime, toMetricData } from './families.ts';
 import {
   type ExporterValue,
   METRICS,
@@ -32,20 +32,6 @@ export interface ExporterState {
 
 export interface ViewOptions {
   readonly labels: 'standard' | 'detailed';
-}
-
-/** A sample before it is OTel's: for histograms the cell of one, see cellWidth, with its bounds. */
-export interface Point {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number | { readonly cell: Float64Array; readonly bounds: readonly number[] };
-}
-
-/** A family of samples, named as it is scraped. */
-export interface Family {
-  readonly name: string;
-  readonly type: MetricRow['type'];
-  readonly help: string;
-  readonly points: readonly Point[];
 }
 
 type From<K extends Source['from']> = Extract<Source, { from: K }>;
@@ -103,10 +89,10 @@ function projectRequests({ value, per }: From<'requests'>, { scene, labels }: Co
   ) => {
     const { part, bounds } = requestHistogram(descriptor, cell, value);
     const all = { ...own, ...requestLabels(attributes, labels) };
-    const key = JSON.stringify([all, value === 'count' ? 0 : bounds]);
+    const key = JSON.stringify(all);
     const sum = sums.get(key);
-    if (sum) addTo(sum.cell, part);
-    else sums.set(key, { labels: all, cell: part.slice(), bounds });
+    if (!sum) sums.set(key, { labels: all, cell: part.slice(), bounds });
+    else addTo(sum.cell, same(bounds, sum.bounds) ? part : rebucket(part, bounds, sum.bounds));
   };
   if (per === 'group') {
     for (const { descriptor, series } of scene.merged.values()) {
@@ -206,42 +192,22 @@ function requestHistogram({ bounds = [] }: MetricDescriptor, cell: Float64Array,
   return { part: cell.subarray(start, start + bounds[index]!.length + 2), bounds: bounds[index]! };
 }
 
+// Processes of one group may have other buckets for a while, when the setting is changed without ending it. What was
+// counted below a bound is counted below the next one that there is: never too much below any of them, all in +Inf.
+function rebucket(cell: Float64Array, from: readonly number[], to: readonly number[]): Float64Array {
+  const result = new Float64Array(to.length + 2);
+  result[0] = cell[0]!;
+  for (let i = 0; i <= from.length; i += 1) {
+    const bucket = to.findIndex((bound) => bound >= (from[i] ?? Number.POSITIVE_INFINITY));
+    result[1 + (bucket === -1 ? to.length : bucket)]! += cell[1 + i]!;
+  }
+  return result;
+}
+
+function same(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((bound, i) => bound === b[i]);
+}
+
 function requestWidth({ bounds = [] }: MetricDescriptor): number {
   return bounds.reduce((sum, list) => sum + list.length + 2, 0);
-}
-
-function countOf(histogram: Float64Array): number {
-  return histogram.subarray(1).reduce((sum, count) => sum + count, 0);
-}
-
-// No `unit` is passed on: it is in the name already, and the serializer would add a comment that names it as OTel does.
-function toMetricData({ name, type, help, points }: Family, startTime: HrTime, endTime: HrTime): MetricData {
-  const base = {
-    descriptor: { name, description: help, unit: '', valueType: ValueType.DOUBLE },
-    aggregationTemporality: AggregationTemporality.CUMULATIVE,
-  };
-  const dataPoints = points.map(({ labels, value }) => ({ startTime, endTime, attributes: labels, value }));
-  if (type === 'histogram') {
-    const histograms = dataPoints.map((point) => ({ ...point, value: toHistogram(point.value) }));
-    return { ...base, dataPointType: DataPointType.HISTOGRAM, dataPoints: histograms };
-  }
-  const numbers = dataPoints as {
-    startTime: HrTime;
-    endTime: HrTime;
-    attributes: Record<string, string>;
-    value: number;
-  }[];
-  return type === 'counter'
-    ? { ...base, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints: numbers }
-    : { ...base, dataPointType: DataPointType.GAUGE, dataPoints: numbers };
-}
-
-function toHistogram(value: Point['value']) {
-  if (typeof value === 'number') throw new TypeError('a histogram has no single value');
-  const { cell, bounds } = value;
-  return { sum: cell[0]!, count: countOf(cell), buckets: { boundaries: [...bounds], counts: [...cell.subarray(1)] } };
-}
-
-function toHrTime(unixMs: number): HrTime {
-  return [Math.floor(unixMs / 1000), Math.round((unixMs % 1000) * 1e6)];
 }

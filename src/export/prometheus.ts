@@ -22,6 +22,7 @@ export interface ScrapeStats {
   series: number;
 }
 
+/** Answers scrapes as text, one collection at a time. */
 export class Scraper {
   readonly stats: ScrapeStats = { scrapes: 0, scrapeErrors: 0, lastScrapeSeconds: 0, series: 0 };
   readonly #exporter: PrometheusExporter;

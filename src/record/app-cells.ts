@@ -1,5 +1,5 @@
 /** The app's metrics in the process's table: finds the cell of each data point that the SDK gives as a delta and adds it. */
-import type { DataPoint, DataPointType, Histogram, MetricData, ScopeMetrics } from '@opentelemetry/sdk-metrics';
+import type { DataPointType, Histogram, MetricData, ScopeMetrics } from '@opentelemetry/sdk-metrics';
 import { OVERFLOW_METRIC, OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor, SeriesTable } from '../snapshot/series-table.ts';
 import type { Failures } from './failures.ts';
@@ -19,6 +19,7 @@ export interface AppCellsOptions {
 
 const OVERFLOW_ATTRIBUTES: Attributes = { 'otel.metric.overflow': true };
 
+/** The app's metrics by scope, name, unit and shape, each with its cells by attributes, capped for the life of the process. */
 export class AppCells {
   readonly #table: SeriesTable;
   readonly #maxSeries: number;
@@ -39,32 +40,31 @@ export class AppCells {
 
   /** Adds deltas to their cells. @returns how many data points there were */
   add(scopes: readonly ScopeMetrics[]): number {
+    return this.#add(scopes).points;
+  }
+
+  /** Adds what observable instruments tell now, and hides the gauges that they told of before and now do not. */
+  addObserved(scopes: readonly ScopeMetrics[]): void {
+    const { gauges } = this.#add(scopes);
+    for (const cell of this.#observedGauges) if (!gauges.has(cell)) this.#table.values[cell + 1] = 0;
+    this.#observedGauges = gauges;
+  }
+
+  #add(scopes: readonly ScopeMetrics[]): { points: number; gauges: Set<number> } {
+    const gauges = new Set<number>();
     let points = 0;
-    this.#each(scopes, (metric, point) => {
-      const cell = this.#cell(metric, point.attributes);
-      accumulate(this.#table.values, cell, metric.descriptor, point.value);
-      points += 1;
-    });
-    return points;
-  }
-
-  /** Hides the gauges that an earlier observation told of and this one does not. @param scopes - all that was observed */
-  forgetUnseenGauges(scopes: readonly ScopeMetrics[]): void {
-    const seen = new Set<number>();
-    this.#each(scopes, (metric, point) => {
-      if (metric.descriptor.kind === 'gauge') seen.add(this.#cell(metric, point.attributes));
-    });
-    for (const cell of this.#observedGauges) if (!seen.has(cell)) this.#table.values[cell + 1] = 0;
-    this.#observedGauges = seen;
-  }
-
-  #each(scopes: readonly ScopeMetrics[], visit: (metric: AppMetric, point: DataPoint<unknown>) => void): void {
     for (const { scope, metrics } of scopes) {
       for (const data of metrics) {
         const metric = data.dataPoints.length === 0 ? undefined : this.#metric(data, scope.name);
-        if (metric) for (const point of data.dataPoints) visit(metric, point);
+        for (const point of metric ? data.dataPoints : []) {
+          const cell = this.#cell(metric!, point.attributes);
+          accumulate(this.#table.values, cell, metric!.descriptor, point.value);
+          if (metric!.descriptor.kind === 'gauge') gauges.add(cell);
+          points += 1;
+        }
       }
     }
+    return { points, gauges };
   }
 
   #metric(data: MetricData, scope: string): AppMetric | undefined {

@@ -108,8 +108,7 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
       .collect({ timeoutMillis: options.observableIntervalMs })
       .then(({ resourceMetrics, errors }) => {
         for (const error of errors) failures.count('callback', error);
-        cells.add(resourceMetrics.scopeMetrics);
-        cells.forgetUnseenGauges(resourceMetrics.scopeMetrics);
+        cells.addObserved(resourceMetrics.scopeMetrics);
         options.writer.changed(now());
       })
       .catch((error) => failures.count('collect', error))

@@ -14,6 +14,7 @@ const CAUSES = {
 } as const;
 export type FailureCause = keyof typeof CAUSES;
 
+/** Counts failures in the table of the process, so that the scrape tells them. */
 export class Failures {
   readonly #table: SeriesTable;
   readonly #metric: number;

@@ -29,6 +29,7 @@ interface Endpoint {
   readonly errorCells: Map<string, number>;
 }
 
+/** Counts requests into the cells of a table; the one writer of these cells. */
 export class RequestTable {
   readonly #table: SeriesTable;
   readonly #options: RequestTableOptions;
@@ -74,7 +75,9 @@ export class RequestTable {
 
   /** A request has begun. */
   begin(method: string | undefined): void {
-    this.#table.values[this.#activeCell(method)]! += 1;
+    // In two steps, here and below: a new cell may make the table grow, and `values` another array.
+    const active = this.#activeCell(method);
+    this.#table.values[active]! += 1;
   }
 
   /**
@@ -98,9 +101,9 @@ export class RequestTable {
     const path = queryAt === -1 ? target : target.slice(0, queryAt);
     const endpoint = this.#paths.get(path) ?? this.#endpointOf(path, status);
     const cell = this.#cell(endpoint, METHOD_INDEX.get(method!) ?? 0, status, errorType);
-    // Read after #cell: a new cell may have made the table grow.
+    const active = this.#activeCell(method);
     const values = this.#table.values;
-    values[this.#activeCell(method)]! -= 1;
+    values[active]! -= 1;
     observe(values, cell, this.#bounds, durationSeconds);
     observe(values, cell + this.#requestSizeBase, SIZE_BUCKETS, requestBytes);
     observe(values, cell + this.#responseSizeBase, SIZE_BUCKETS, responseBytes);

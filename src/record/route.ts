@@ -22,7 +22,8 @@ export function endpointOf(path: string): string {
   const own = path.startsWith('/') ? path : path.replace(SCHEME_AND_HOST, '') || '/';
   const segments = own.split('/');
   if (own.length > MAX_LENGTH || segments.length > MAX_SEGMENTS) return OTHER;
-  return segments.map((segment) => (isId(segment) ? ':id' : segment)).join('/');
+  const endpoint = segments.map((segment) => (isId(segment) ? ':id' : segment)).join('/');
+  return endpoint.length > MAX_LENGTH ? OTHER : endpoint;
 }
 
 // Words of letters a to f alone ("deadbeef", "facade") stay: an id has a digit somewhere.

@@ -15,6 +15,7 @@ const SNAPSHOT_NAME = /^(\d+)-(\d+)-(\d+)\.snapshot(\.new)?$/;
 // A group of another pid namespace (a container on the same volume) is left alone as long as somebody writes to it.
 const FOREIGN_GROUP_AGE_MS = 60_000;
 
+/** Name of the file in a group's directory that holds what the dead have left. */
 export const TOTALS_FILE = 'totals';
 
 /** A process, told from a later one with the same pid. */
@@ -112,6 +113,7 @@ export function sweepDeadGroups(base: string): number {
   return swept;
 }
 
+/** Name of the file in a group's directory that a process or thread writes. */
 export function snapshotFile({ pid, processStart }: ProcessMark, threadId: number): string {
   return `${pid}-${processStart}-${threadId}.snapshot`;
 }

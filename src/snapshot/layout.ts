@@ -13,8 +13,11 @@ import { GunicornOtelError } from '../errors.ts';
 import { OWN_SCOPE } from './own-metrics.ts';
 import { type Attributes, cellWidth, type MetricDescriptor, type SeriesTable } from './series-table.ts';
 
+/** Raised with every change to the bytes; a reader takes no other. */
 export const FORMAT_VERSION = 1;
+/** Bytes in front of the dictionary. */
 export const HEADER_BYTES = 64;
+/** Bytes in front of the values of a slot. */
 export const SLOT_HEADER_BYTES = 48;
 const MAGIC = 'GOTELSNP';
 
@@ -75,6 +78,7 @@ export function slotOffset(capacity: Capacity, slot: number): number {
   return HEADER_BYTES + capacity.dictionaryBytes + slot * (SLOT_HEADER_BYTES + capacity.values * 8);
 }
 
+/** The first bytes of a file. @param identityBytes - length of the dictionary's first line */
 export function encodeHeader(capacity: Capacity, identityBytes: number): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header.write(MAGIC, 0, 'latin1');
@@ -225,6 +229,7 @@ function decodeSlot(file: Buffer, capacity: Capacity, index: number) {
   return { sequence, writtenAtMs, dictionaryBytes: dictionaryBytes!, dictionaryCrc, values };
 }
 
+/** The next multiple of eight: float64 values begin there. */
 export function alignTo8(bytes: number): number {
   return Math.ceil(bytes / 8) * 8;
 }

@@ -9,6 +9,7 @@ const TRIES = 3;
 // One buffer for all files of a thread: reads are synchronous, and a snapshot copies what it keeps.
 let buffer = Buffer.alloc(64 * 1024);
 
+/** Keeps what it has parsed of the file's dictionary, so that a read costs what the values cost. */
 export class SnapshotReader {
   readonly #path: string;
   #inode = 0;

@@ -39,6 +39,7 @@ export function cellWidth(descriptor: MetricDescriptor): number {
 
 const INITIAL_VALUES = 256;
 
+/** One per process or thread; recorders add to its cells, the writer publishes them. Grows, never shrinks. */
 export class SeriesTable {
   /** The cells. Replaced when the table grows: read it anew on every use, never keep it. */
   values: Float64Array;

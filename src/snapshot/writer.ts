@@ -17,6 +17,7 @@ import {
 } from './layout.ts';
 import type { SeriesTable } from './series-table.ts';
 
+/** A writer publishes so often though nothing has changed: a file that is older is a blocked loop's. */
 export const HEARTBEAT_MS = 1000;
 const FILE_MODE = 0o600;
 // Writing may take one part in this many of a core's time.
@@ -51,6 +52,7 @@ const NO_LAYOUT: Layout = {
   dictionaryCrc: 0,
 };
 
+/** Owns the file of one process or thread from construction to `close`. */
 export class SnapshotWriter {
   readonly #options: WriterOptions;
   #identity: Identity;
