@@ -3,7 +3,7 @@
  * A bad value never stops the app: it becomes one line of `problems` and the setting keeps its default.
  */
 import { tmpdir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { LOG_LEVELS, type LogLevel } from './report.ts';
 
 /** Frozen. Every duration is in the unit its name says; 0 means what the row below says. */
@@ -77,7 +77,7 @@ export const SETTINGS: SettingsTable = {
     variable: 'PROMETHEUS_MULTIPROC_DIR',
     fallback: join(tmpdir(), 'prometheus_multiproc'),
     accepts: 'a directory this user can write to',
-    parse: (text) => (text.includes('\0') ? undefined : isAbsolute(text) ? text : resolve(text)),
+    parse: parseDirectory,
     meaning: 'where the processes of a group meet; made when it is not there',
   },
   expectedWorkers: {
@@ -220,6 +220,15 @@ function duration(unit: keyof typeof UNIT_MS, minMs: number) {
       return valueMs >= minMs && valueMs <= MAX_TIMER_MS ? valueMs : undefined;
     },
   };
+}
+
+function parseDirectory(text: string): string | undefined {
+  try {
+    return text.includes('\0') ? undefined : resolve(text);
+  } catch {
+    // A relative path in a working directory that is gone.
+    return undefined;
+  }
 }
 
 function parseBuckets(text: string): number[] | undefined {

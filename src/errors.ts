@@ -23,8 +23,16 @@ export class GunicornOtelError extends Error {
   }
 }
 
-/** What an unknown thrown value says, as one line. */
+/** What an unknown thrown value says, as one line. @throws never, whatever was thrown */
 export function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replaceAll(/\s*\n\s*/g, ' ');
+  return textOf(error).replaceAll(/\s*[\r\n]\s*/g, ' ');
+}
+
+function textOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    // An object without a prototype, or with a toString that throws.
+    return 'an error that cannot be told';
+  }
 }

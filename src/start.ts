@@ -151,7 +151,7 @@ function wire(settings: Settings, directory: string, role: Role, exporter: Expor
   const end = () => {
     http.abandon(crash ?? ABORTED);
     appMetrics?.collectNow();
-    writer.close();
+    writer.close({ ended: role === 'thread' });
     if (exporter) removeGroup(directory);
   };
   process.on('uncaughtExceptionMonitor', onCrash);

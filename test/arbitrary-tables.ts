@@ -4,13 +4,8 @@
  */
 import fc from 'fast-check';
 import type { Identity } from '../src/snapshot/layout.ts';
-import {
-  type Attributes,
-  cellWidth,
-  type MetricDescriptor,
-  OWN_SCOPE,
-  SeriesTable,
-} from '../src/snapshot/series-table.ts';
+import { OWN_SCOPE } from '../src/snapshot/own-metrics.ts';
+import { type Attributes, cellWidth, type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
 
 /** One series as a process recorded it; `cell` is as wide as cellWidth says. */
 export interface Recorded {
@@ -73,7 +68,9 @@ export function tableOf(recorded: readonly Recorded[], prefixBytes = 0): SeriesT
     const key = JSON.stringify(descriptor);
     const metric = metrics.get(key) ?? table.define(descriptor);
     metrics.set(key, metric);
-    table.values.set(cell, table.add(metric, attributes));
+    // The cell first: adding it may replace `values`.
+    const offset = table.add(metric, attributes);
+    table.values.set(cell, offset);
   }
   return table;
 }

@@ -7,7 +7,11 @@ import { ERROR_CODES, METRICS, SETTINGS } from '@x/gunicorn-otel';
 const ROOT = new URL('../../', import.meta.url);
 
 test('the README lists every metric with its type and labels, and no other', () => {
-  const listed = tableRows('README.md', /^(?:gunicorn|http)_\w+$/).map(([name, type, labels]) => ({ name, type, labels }));
+  const listed = tableRows('README.md', /^(?:gunicorn|http)_\w+$/).map(([name, type, labels]) => ({
+    name,
+    type,
+    labels,
+  }));
   const emitted = METRICS.map(({ name, type, labels }) => ({ name, type, labels: labels.join(', ') }));
   assert.deepEqual(listed, emitted);
 });

@@ -10,7 +10,7 @@ import { parseExposition, type Sample } from './exposition.ts';
 import { request } from './requests.ts';
 
 const POLL_MS = 20;
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 30_000;
 const REGISTER = '@x/gunicorn-otel/register';
 const PRELOADS = {
   none: {},
@@ -44,14 +44,16 @@ export interface Running {
   pid: number;
   directory: string;
   output: { stdout: string; stderr: string };
-  /** Resolves when the program has ended and its output is complete. */
-  ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** Waits until the program has ended, by itself or killed, and its output is complete. */
+  ended(): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** The first match in the output, awaited; fails at once when the program ends without it. */
   says(pattern: RegExp, stream?: 'stdout' | 'stderr'): Promise<RegExpMatchArray>;
   /** Where its metrics are, by its own word. */
   metricsUrl(): Promise<string>;
   scrape(): Promise<Sample[]>;
 }
+
+const ends = new WeakMap<Owner, (() => void | Promise<void>)[]>();
 
 // A test that is interrupted must not leave its programs behind.
 const alive = new Set<ChildProcess>();
@@ -67,7 +69,7 @@ export function fixture(name: string): string {
 /** A directory that is removed with its test. */
 export function freshDirectory(owner: Owner): string {
   const path = mkdtempSync(join(tmpdir(), 'gunicorn-otel-test-'));
-  owner.after(() => rmSync(path, { recursive: true, force: true }));
+  atEnd(owner, () => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
@@ -114,25 +116,29 @@ export function start(owner: Owner, args: string[], options: StartOptions = {}):
       output[name] += text;
     });
   }
-  let over = false;
+  let end: { code: number | null; signal: NodeJS.Signals | null } | undefined;
   alive.add(child);
-  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code, signal) => {
-      over = true;
-      resolve({ code, signal });
-    });
-  });
-  owner.after(async () => {
-    killTree(child);
-    await ended;
+  child.once('close', (code, signal) => {
+    end = { code, signal };
     alive.delete(child);
+  });
+  const shown = (pattern: unknown) => `${pattern}; it said\n${output.stdout}\n${output.stderr}`;
+  const ended = () =>
+    until(
+      () => end,
+      () => shown('the end of the program'),
+    );
+  atEnd(owner, async () => {
+    killTree(child);
+    await ended();
   });
 
   const says: Running['says'] = async (pattern, stream = 'stdout') => {
-    const shown = () => `${pattern} on ${stream}; it said\n${output.stdout}\n${output.stderr}`;
-    const match = await until(() => output[stream].match(pattern) ?? (over && 'over'), shown);
-    if (match === 'over') assert.fail(`ended without ${shown()}`);
+    const match = await until(
+      () => output[stream].match(pattern) ?? (end && 'over'),
+      () => shown(pattern),
+    );
+    if (match === 'over') assert.fail(`ended without ${shown(pattern)}`);
     return match;
   };
   const metricsUrl = async () => (await says(/metrics of process \d+ .* at (http\S+)/, 'stderr'))[1] as string;
@@ -170,6 +176,17 @@ export async function startCluster(
   return { ...running, port, workers };
 }
 
+// Last begun, first ended: a program is gone before the directory that it would make again.
+function atEnd(owner: Owner, end: () => void | Promise<void>): void {
+  const known = ends.get(owner);
+  if (known) return void known.unshift(end);
+  const all = [end];
+  ends.set(owner, all);
+  owner.after(async () => {
+    for (const each of all) await each();
+  });
+}
+
 // What the runner of these tests, or whoever started it, has set must not reach the programs under test.
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const foreign = /^(NODE_OPTIONS|NODE_TEST_CONTEXT|(PROMETHEUS|GUNICORN|OTEL|REDIS)_.*)$/;
@@ -177,6 +194,8 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
 }
 
 function killTree(child: ChildProcess): void {
+  // Its number may be another's by now.
+  if (!alive.has(child)) return;
   try {
     if (child.pid) process.kill(-child.pid, 'SIGKILL');
   } catch (error) {

@@ -28,7 +28,7 @@ export function request(
       incoming.once('end', () => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: text }));
     });
     outgoing.once('error', reject);
-    outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS} ms from ${url}`)));
+    outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer in time from ${url}`)));
     for (const chunk of body) outgoing.write(chunk);
     outgoing.end();
   });

@@ -44,7 +44,10 @@ describe('a snapshot', () => {
       fc.property(fc.array(fc.double(), { maxLength: 40 }), (values) => {
         const table = new SeriesTable();
         const metric = table.define({ name: 'n', description: '', unit: '', kind: 'counter', scope: 'app' });
-        for (const value of values) table.values[table.add(metric, {})] = value;
+        for (const value of values) {
+          const cell = table.add(metric, {});
+          table.values[cell] = value;
+        }
         const read = decodeSnapshot(encodeSnapshot(IDENTITY, table, 0)).values;
         assert.ok(read.length === values.length && values.every((value, i) => Object.is(value, read[i])));
       }),
@@ -63,7 +66,12 @@ describe('a snapshot', () => {
   it('gives equal keys for equal attributes in another order, and different keys for different ones', () => {
     const table = new SeriesTable();
     const metric = table.define({ name: 'n', description: '', unit: '', kind: 'counter', scope: 'app' });
-    for (const attributes of [{ a: 1, b: 2 }, { b: 2, a: 1 }, { a: 2, b: 1 }, { a: '1', b: 2 }]) {
+    for (const attributes of [
+      { a: 1, b: 2 },
+      { b: 2, a: 1 },
+      { a: 2, b: 1 },
+      { a: '1', b: 2 },
+    ]) {
       table.add(metric, attributes);
     }
     const keys = decodeSnapshot(encodeSnapshot(IDENTITY, table, 0)).metrics[0]!.series.map(({ key }) => key);

@@ -22,7 +22,10 @@ describe('a series table', () => {
   it('keeps every value and its prefix when it grows far beyond its first size', () => {
     const table = new SeriesTable(48);
     const metric = table.define(COUNTER);
-    for (let i = 0; i < 5000; i += 1) table.values[table.add(metric, { i })] = i;
+    for (let i = 0; i < 5000; i += 1) {
+      const cell = table.add(metric, { i });
+      table.values[cell] = i;
+    }
     assert.ok(table.values.subarray(0, 5000).every((value, i) => value === i));
     assert.equal(table.values.byteOffset, 48);
     assert.equal(table.dictionary.length, 5001);

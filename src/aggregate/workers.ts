@@ -4,7 +4,7 @@
  */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf } from '../errors.ts';
+import { GunicornOtelError, messageOf } from '../errors.ts';
 import { report } from '../report.ts';
 import { isAlive, listSnapshots, type ProcessMark, TOTALS_FILE } from '../snapshot/directory.ts';
 import { decodeSnapshot, encodeSnapshot, type Identity, type Snapshot } from '../snapshot/layout.ts';
@@ -47,8 +47,11 @@ export class GroupReader {
   /** Reads everything there is now, the living and those who have exited of late. @throws never */
   read(nowMs = Date.now()): WorkerState[] {
     for (const { file, mark } of this.reap(nowMs)) {
-      const snapshot = this.#readFile(file) ?? this.#states.get(file)?.snapshot;
-      if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: true });
+      const snapshot = this.#readFile(file);
+      if (typeof snapshot === 'string') continue;
+      // A thread says itself that it has ended: its process lives on.
+      const exited = snapshot.identity.ended ? { exitedAtMs: nowMs } : {};
+      this.#states.set(file, { file, mark, snapshot, alive: !snapshot.identity.ended, ...exited });
     }
     return [...this.#states.values()];
   }
@@ -63,20 +66,22 @@ export class GroupReader {
     const living = [];
     const listed = listSnapshots(this.#options.directory);
     for (const { file, mark, complete } of listed) {
-      if (isAlive(mark)) {
-        if (complete) living.push({ file, mark });
-      } else if (!complete) {
-        this.#delete(file);
-      } else if (this.#states.get(file)?.alive !== false) {
-        // Read after it was seen dead: what is there now is all it will ever have written.
-        const snapshot = this.#readFile(file) ?? this.#states.get(file)?.snapshot;
-        if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: false, exitedAtMs: nowMs });
-        else this.#delete(file);
-      }
+      if (this.#states.get(file)?.alive === false) continue;
+      if (!isAlive(mark)) this.#bury(file, mark, complete, nowMs);
+      else if (complete) living.push({ file, mark });
     }
     this.#missing(new Set(listed.map(({ file }) => file)), nowMs);
     this.#fold(nowMs);
     return living;
+  }
+
+  // Read after it was seen dead: what is there now is all it will ever have written.
+  #bury(file: string, mark: ProcessMark, complete: boolean, nowMs: number): void {
+    const read = complete ? this.#readFile(file) : 'unreadable';
+    if (read === 'later') return;
+    const snapshot = read === 'unreadable' ? this.#states.get(file)?.snapshot : read;
+    if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: false, exitedAtMs: nowMs });
+    else this.#delete(file);
   }
 
   // Somebody has deleted the file: what it said counts on, and its process is still looked after.
@@ -125,7 +130,8 @@ export class GroupReader {
 
   #readTotals(): Snapshot | undefined {
     const totals = this.#readFile(TOTALS_FILE);
-    for (const file of totals?.identity.folded ?? []) this.#forget(file);
+    if (typeof totals === 'string') return undefined;
+    for (const file of totals.identity.folded ?? []) this.#forget(file);
     return totals;
   }
 
@@ -136,10 +142,16 @@ export class GroupReader {
 
   #delete(file: string): void {
     this.#readers.delete(file);
-    rmSync(join(this.#options.directory, file), { force: true });
+    const path = join(this.#options.directory, file);
+    try {
+      rmSync(path, { force: true });
+    } catch (error) {
+      this.#countError('delete', `${path} cannot be deleted: ${messageOf(error)}`);
+    }
   }
 
-  #readFile(file: string): Snapshot | undefined {
+  // 'unreadable' is what the file is and stays; 'later' may be otherwise next time: no such file, no handle left.
+  #readFile(file: string): Snapshot | 'unreadable' | 'later' {
     const path = join(this.#options.directory, file);
     let reader = this.#readers.get(file);
     if (!reader) {
@@ -150,9 +162,9 @@ export class GroupReader {
       return reader.read();
     } catch (error) {
       // Deleted since it was listed, or no totals yet.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'later';
       this.#countError(causeOf(error), `${path} cannot be read: ${messageOf(error)}`);
-      return undefined;
+      return error instanceof GunicornOtelError ? 'unreadable' : 'later';
     }
   }
 

@@ -129,6 +129,8 @@ function writeExporterFile(directory: string, content: object): void {
     writeFileSync(`${path}.new`, `${JSON.stringify(content)}\n`, { mode: 0o600 });
     renameSync(`${path}.new`, path);
   } catch (error) {
+    // The directory goes when the process ends, which this thread learns last.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     report('warn', `${path} cannot be written: ${messageOf(error)}`);
   }
 }

@@ -37,6 +37,8 @@ export interface Identity {
   readonly startSeconds: number;
   /** Version of this package. */
   readonly version: string;
+  /** A thread that has ended while its process lives on. */
+  readonly ended?: boolean;
   /** Totals only: files whose values are in here already and which are to be deleted, never added again. */
   readonly folded?: readonly string[];
 }
@@ -133,7 +135,13 @@ export class Dictionary {
   identity: Identity | undefined;
   readonly metrics: Metric[] = [];
   parsedBytes = 0;
+  parsedCrc = 0;
   #nextOffset = 0;
+
+  /** Whether `bytes` begins with what was parsed: another file may have come under the same name. */
+  isPrefixOf(bytes: Buffer): boolean {
+    return crc32(bytes.subarray(0, this.parsedBytes)) === this.parsedCrc;
+  }
 
   /** Parses the lines that have come since. @throws SyntaxError for what is not JSON lines */
   append(bytes: Buffer): void {
@@ -145,6 +153,7 @@ export class Dictionary {
       else this.#addSeries(entry.s, entry.a);
     }
     this.parsedBytes += bytes.length;
+    this.parsedCrc = crc32(bytes, this.parsedCrc);
   }
 
   #addSeries(metric: number, attributes: Attributes): void {

@@ -1,7 +1,7 @@
 /** Reads one snapshot file again and again, while its writer goes on: in an order that never misses what slots refer to. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { GunicornOtelError } from '../errors.ts';
-import { Dictionary, decodeSnapshot, dictionaryEnd, type Snapshot } from './layout.ts';
+import { Dictionary, decodeSnapshot, dictionaryEnd, HEADER_BYTES, type Snapshot } from './layout.ts';
 
 // A write takes microseconds: a file that is torn so often in a row was left so.
 const TRIES = 3;
@@ -12,7 +12,6 @@ let buffer = Buffer.alloc(64 * 1024);
 /** Keeps what it has parsed of the file's dictionary, so that a read costs what the values cost. */
 export class SnapshotReader {
   readonly #path: string;
-  #inode = 0;
   #dictionary = new Dictionary();
 
   constructor(path: string) {
@@ -39,15 +38,14 @@ export class SnapshotReader {
   }
 
   #decode(handle: number): Snapshot {
-    const { ino, size } = fstatSync(handle);
+    const { size } = fstatSync(handle);
     if (size > buffer.length) buffer = Buffer.alloc(size * 2);
     const file = buffer.subarray(0, readSync(handle, buffer, 0, size, 0));
     // The dictionary is written before the slot that needs it, so it is read behind the slots.
-    readSync(handle, buffer, 0, Math.min(dictionaryEnd(file), file.length), 0);
-    if (ino !== this.#inode) {
-      this.#inode = ino;
-      this.#dictionary = new Dictionary();
-    }
+    const end = Math.min(dictionaryEnd(file), file.length);
+    readSync(handle, buffer, 0, end, 0);
+    // A layout anew is another file, whose identity or first lines may differ.
+    if (!this.#dictionary.isPrefixOf(file.subarray(HEADER_BYTES, end))) this.#dictionary = new Dictionary();
     return decodeSnapshot(file, this.#dictionary);
   }
 }

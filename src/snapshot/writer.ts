@@ -24,6 +24,8 @@ const FILE_MODE = 0o600;
 const COST_DIVISOR = 100;
 // So many writes may follow each other at once before the flush interval spaces them: light traffic loses nothing.
 const BURST = 20;
+// A system call and little more: below this nothing is worth telling apart.
+const MIN_COST_MS = 0.01;
 const MIN_DICTIONARY_BYTES = 4096;
 
 const now = performance.now.bind(performance);
@@ -121,10 +123,15 @@ export class SnapshotWriter {
     this.flush();
   }
 
-  /** Writes a last time and lets go of the file, which stays for the group's owner to fold. */
-  close(): void {
+  /**
+   * Writes a last time and lets go of the file, which stays for the group's owner to fold.
+   *
+   * @param ended - for a thread whose process lives on: nobody else could tell
+   */
+  close({ ended = false } = {}): void {
     clearInterval(this.#heartbeat);
-    this.flush();
+    if (ended) this.identify({ ...this.#identity, ended });
+    else this.flush();
     this.#closed = true;
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
@@ -143,9 +150,11 @@ export class SnapshotWriter {
     this.#timer = setTimeout(() => this.flush(), this.#intervalMs).unref();
   }
 
-  // One write of 1 ms must not make the next ones wait for long: the cost is a moving average.
+  // A write that was held up (another process had the core, a file was laid out) must not make the next ones wait: the
+  // cost follows a lower one at once, and a higher one slowly.
   #space(startMs: number, costMs: number): void {
-    this.#writeCostMs += (costMs - this.#writeCostMs) / 8;
+    const growth = Math.min(costMs - this.#writeCostMs, Math.max(this.#writeCostMs, MIN_COST_MS));
+    this.#writeCostMs += growth < 0 ? growth : growth / 8;
     this.#intervalMs = Math.max(this.#options.flushIntervalMs, this.#writeCostMs * COST_DIVISOR);
     this.#scheduledMs = Math.max(this.#scheduledMs, startMs) + this.#intervalMs;
     this.#freeFromMs = this.#scheduledMs - (BURST - 1) * this.#intervalMs;

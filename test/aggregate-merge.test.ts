@@ -1,0 +1,159 @@
+/** Holds src/aggregate/merge.ts: sums do not depend on the order or the grouping they are made in, and gauges are no sums. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { addTo, cellOf, type Member, type Merged, merge, toTable } from '../src/aggregate/merge.ts';
+import { decodeSnapshot, encodeSnapshot } from '../src/snapshot/layout.ts';
+import { OWN_SCOPE } from '../src/snapshot/own-metrics.ts';
+import type { MetricDescriptor } from '../src/snapshot/series-table.ts';
+import { IDENTITY, type Recorded, recordings, tableOf } from './arbitrary-tables.ts';
+
+interface Process {
+  readonly recorded: readonly Recorded[];
+  readonly alive: boolean;
+}
+
+const processes: fc.Arbitrary<Process[]> = fc.array(fc.record({ recorded: recordings, alive: fc.boolean() }), {
+  maxLength: 6,
+});
+
+describe('a merge', () => {
+  it('equals a sum that is made without it', () => {
+    fc.assert(
+      fc.property(processes, (group) => {
+        assert.deepEqual(sums(merge(group.map(memberOf))), naiveSums(group));
+      }),
+    );
+  });
+
+  it('is the same in any order of the processes', () => {
+    const shuffled = processes.chain((group) =>
+      fc.tuple(fc.constant(group), fc.shuffledSubarray(group, { minLength: group.length })),
+    );
+    fc.assert(
+      fc.property(shuffled, ([group, other]) => {
+        assert.deepEqual(sums(merge(group.map(memberOf))), sums(merge(other.map(memberOf))));
+      }),
+    );
+  });
+
+  it('of the dead may be folded in any portions: written down, read back and merged again it is the same', () => {
+    fc.assert(
+      fc.property(processes, fc.nat(6), (group, at) => {
+        const members = group.map(memberOf).map((member) => ({ ...member, alive: false }));
+        const portions = [members.slice(0, at), members.slice(at)].map((portion) => merge(portion));
+        assert.deepEqual(sums(merge(portions.map(asTotals))), sums(merge(members)));
+      }),
+    );
+  });
+
+  it('leaves the snapshots that it was made from as they were', () => {
+    fc.assert(
+      fc.property(recordings, (recorded) => {
+        const member = memberOf({ recorded, alive: true });
+        const before = [...member.snapshot.values];
+        merge([member, member, member]);
+        assert.deepEqual([...member.snapshot.values], before);
+      }),
+    );
+  });
+
+  it('has no gauges, and up-down counters of the living alone', () => {
+    const member = (alive: boolean) =>
+      memberOf({
+        alive,
+        recorded: (['counter', 'updowncounter', 'gauge'] as const).map((kind) => recordedAs({ kind })),
+      });
+    const kinds = (members: Member[]) =>
+      [...merge(members).values()].map(({ descriptor: { kind }, series }) => {
+        return [kind, [...series.values()][0]!.values[0]];
+      });
+    assert.deepEqual(kinds([member(true), member(false)]), [
+      ['counter', 2],
+      ['updowncounter', 1],
+    ]);
+    assert.deepEqual(kinds([member(false)]), [['counter', 1]]);
+  });
+
+  it('adds what two libraries call the same, and keeps apart what differs in unit, kind, bounds or owner', () => {
+    const apart: Partial<MetricDescriptor>[] = [
+      {},
+      { unit: 's' },
+      { kind: 'updowncounter' },
+      { scope: OWN_SCOPE },
+      { kind: 'histogram', bounds: [[1]] },
+      { kind: 'histogram', bounds: [[2]] },
+    ];
+    const merged = merge([memberOf({ alive: true, recorded: apart.map(recordedAs) })]);
+    assert.equal(merged.size, apart.length);
+    const same = [
+      { scope: 'a', description: 'one' },
+      { scope: 'b', description: 'other' },
+    ].map(recordedAs);
+    assert.deepEqual(Object.values(sums(merge([memberOf({ alive: true, recorded: same })]))), [[2]]);
+  });
+
+  it('does not take a cell that lies beyond what was published', () => {
+    const { snapshot } = memberOf({ alive: true, recorded: [recordedAs({}), recordedAs({})] });
+    const older = { ...snapshot, values: snapshot.values.subarray(0, 1) };
+    const [metric] = older.metrics;
+    assert.equal(cellOf(metric!.descriptor, metric!.series[1]!, older.values), undefined);
+    assert.deepEqual(Object.values(sums(merge([{ snapshot: older, alive: true }]))), [[1]]);
+  });
+
+  it('adds cells slot by slot', () => {
+    const sum = Float64Array.of(1, 2, 3);
+    addTo(sum, Float64Array.of(10, 20, 30));
+    assert.deepEqual([...sum], [11, 22, 33]);
+  });
+});
+
+function memberOf({ recorded, alive }: Process): Member {
+  return { snapshot: decodeSnapshot(encodeSnapshot(IDENTITY, tableOf(recorded), 0)), alive };
+}
+
+function asTotals(merged: Merged): Member {
+  return { snapshot: decodeSnapshot(encodeSnapshot(IDENTITY, toTable(merged), 0)), alive: false };
+}
+
+function recordedAs(differing: Partial<MetricDescriptor>): Recorded {
+  const descriptor: MetricDescriptor = {
+    name: 'n',
+    description: '',
+    unit: '',
+    kind: 'counter',
+    scope: 'app',
+    ...differing,
+  };
+  const width = descriptor.kind === 'gauge' ? 2 : descriptor.kind === 'histogram' ? 3 : 1;
+  return { descriptor, attributes: {}, cell: new Array(width).fill(1) };
+}
+
+// What the code under test calls keys is made anew here, in another way.
+function nameOf({ descriptor, attributes }: Pick<Recorded, 'descriptor' | 'attributes'>): string {
+  const { name, unit, kind, scope, bounds } = descriptor;
+  const owner = scope === OWN_SCOPE ? 'own' : 'app';
+  const labels = Object.entries(attributes).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  return [name, unit, kind, owner, JSON.stringify(bounds), ...labels.sort()].join(' ');
+}
+
+function sums(merged: Merged): Record<string, readonly number[]> {
+  const entries = [...merged.values()].flatMap(({ descriptor, series }) =>
+    [...series.values()].map(({ attributes, values }) => [nameOf({ descriptor, attributes }), [...values]] as const),
+  );
+  assert.equal(new Set(entries.map(([name]) => name)).size, entries.length, 'each series once');
+  return Object.fromEntries(entries);
+}
+
+function naiveSums(group: readonly Process[]): Record<string, readonly number[]> {
+  const result: Record<string, readonly number[]> = {};
+  for (const { recorded, alive } of group) {
+    for (const entry of recorded) {
+      const { kind } = entry.descriptor;
+      if (kind === 'gauge' || (kind === 'updowncounter' && !alive)) continue;
+      const known = result[nameOf(entry)];
+      result[nameOf(entry)] = entry.cell.map((value, i) => value + (known?.[i] ?? 0));
+    }
+  }
+  return result;
+}

@@ -1,0 +1,84 @@
+/** Holds src/aggregate/resources.ts: memory and CPU are read for all at once, seldom enough, and failing costs no scrape. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import pidusage from 'pidusage';
+import { ResourceSampler } from '../src/aggregate/resources.ts';
+import { setLogLevel } from '../src/report.ts';
+
+setLogLevel('none');
+
+type Usage = ConstructorParameters<typeof ResourceSampler>[0];
+
+describe('a sample', () => {
+  it('has memory and CPU of every living process, and none of one that is gone', async () => {
+    const { sampler, asked } = fake(async (pids) =>
+      Object.fromEntries(pids.map((pid) => [pid, pid === 3 ? null : { memory: pid * 100, cpu: pid }])),
+    );
+    const usage = await sampler.sample([1, 2, 3], 5000);
+    assert.deepEqual(
+      [...usage],
+      [
+        [1, { memoryBytes: 100, cpuPercent: 1 }],
+        [2, { memoryBytes: 200, cpuPercent: 2 }],
+      ],
+    );
+    assert.deepEqual(asked, [[1, 2, 3]]);
+  });
+
+  it('asks once for a process with several threads', async () => {
+    const { sampler, asked } = fake();
+    await sampler.sample([7, 7, 7], 5000);
+    assert.deepEqual(asked, [[7]]);
+  });
+
+  it('is shared for a second, except by who is new in it', async () => {
+    const { sampler, asked } = fake();
+    await sampler.sample([1, 2], 5000);
+    const shared = await sampler.sample([1, 2, 3], 5999);
+    assert.deepEqual([...shared.keys()], [1, 2, 3]);
+    await sampler.sample([1, 3], 6000);
+    assert.deepEqual(asked, [[1, 2], [3], [1, 3]]);
+  });
+
+  it('remembers nobody who is gone', async () => {
+    const { sampler } = fake();
+    await sampler.sample([1, 2], 5000);
+    assert.deepEqual([...(await sampler.sample([2], 7000)).keys()], [2]);
+  });
+
+  it('asks nothing when nobody lives', async () => {
+    const { sampler, asked } = fake();
+    assert.equal((await sampler.sample([], 5000)).size, 0);
+    assert.deepEqual(asked, []);
+  });
+
+  it('that fails is empty instead of old, and does not keep the next one from working', async () => {
+    let works = true;
+    const { sampler } = fake(async (pids) => {
+      if (!works) throw new Error('no /proc');
+      return Object.fromEntries(pids.map((pid) => [pid, { memory: 1, cpu: 1 }]));
+    });
+    await sampler.sample([1], 5000);
+    works = false;
+    assert.equal((await sampler.sample([1], 7000)).size, 0);
+    works = true;
+    assert.equal((await sampler.sample([1], 7001)).size, 1);
+  });
+
+  it('of this process by the real pidusage is in bytes and percent', async () => {
+    const sampler = new ResourceSampler(pidusage as unknown as Usage);
+    const usage = (await sampler.sample([process.pid])).get(process.pid)!;
+    const { rss } = process.memoryUsage();
+    assert.ok(usage.memoryBytes > rss / 3 && usage.memoryBytes < rss * 3, `${usage.memoryBytes} of ${rss}`);
+    assert.ok(usage.cpuPercent >= 0 && usage.cpuPercent < 10_000);
+  });
+});
+
+function fake(usage: Usage = async (pids) => Object.fromEntries(pids.map((pid) => [pid, { memory: pid, cpu: 0 }]))) {
+  const asked: number[][] = [];
+  const sampler = new ResourceSampler((pids) => {
+    asked.push(pids);
+    return usage(pids);
+  });
+  return { sampler, asked };
+}

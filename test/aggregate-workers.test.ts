@@ -1,0 +1,359 @@
+/** Holds src/aggregate/workers.ts on real directories and real processes: the dead are folded, and nothing is lost or doubled. */
+import assert from 'node:assert/strict';
+import fs, { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import { type Merged, merge } from '../src/aggregate/merge.ts';
+import { GroupReader, type WorkerState } from '../src/aggregate/workers.ts';
+import { setLogLevel } from '../src/report.ts';
+import { ownMark, type ProcessMark, snapshotFile, TOTALS_FILE } from '../src/snapshot/directory.ts';
+import { encodeSnapshot, FORMAT_VERSION, SLOT_HEADER_BYTES } from '../src/snapshot/layout.ts';
+import { type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
+import { SnapshotWriter } from '../src/snapshot/writer.ts';
+import { IDENTITY } from './arbitrary-tables.ts';
+import { freshDirectory } from './processes.ts';
+import { deadMark, type Sleeper, startSleeper } from './sleepers.ts';
+
+// The reader says each kind of trouble once; these tests make all kinds of it.
+setLogLevel('none');
+
+const RETENTION_MS = 300_000;
+const METRICS: readonly MetricDescriptor[] = [
+  { name: 'c', description: '', unit: '', kind: 'counter', scope: 'app' },
+  { name: 'h', description: '', unit: 's', kind: 'histogram', scope: 'app', bounds: [[1]] },
+  { name: 'u', description: '', unit: '', kind: 'updowncounter', scope: 'app' },
+  { name: 'g', description: '', unit: '', kind: 'gauge', scope: 'app' },
+];
+
+describe('a group', () => {
+  it('is read as its members have published it', async (t) => {
+    const directory = freshDirectory(t);
+    const sleeper = await startSleeper(t);
+    publish(directory, sleeper.mark, 5);
+    publish(directory, ownMark(), 7);
+    const reader = open(directory);
+    const states = reader.read();
+    assert.deepEqual(states.map(({ mark, alive, snapshot }) => [mark.pid, alive, snapshot.values[0]]).sort(), [
+      ...[
+        [sleeper.mark.pid, true, 5],
+        [process.pid, true, 7],
+      ].sort(),
+    ]);
+    assert.deepEqual(reader.livingPids().sort(), [sleeper.mark.pid, process.pid].sort());
+    assert.deepEqual(reader.totals, []);
+  });
+
+  it('shows what a member publishes between two reads, series that were born meanwhile included', (t) => {
+    const directory = freshDirectory(t);
+    const table = new SeriesTable(SLOT_HEADER_BYTES);
+    const metric = table.define(METRICS[0]!);
+    const path = join(directory, snapshotFile(ownMark(), 0));
+    const writer = new SnapshotWriter({
+      path,
+      identity: IDENTITY,
+      table,
+      flushIntervalMs: 10,
+      onStateChange: () => {},
+    });
+    t.after(() => writer.close());
+    const reader = open(directory);
+    for (let n = 1; n <= 500; n += 1) {
+      const cell = table.add(metric, { n });
+      table.values[cell] = n;
+      writer.flush();
+      const [state] = reader.read();
+      assert.equal(state!.snapshot.values.length, n);
+      assert.equal(state!.snapshot.metrics[0]!.series.length, n);
+      assert.equal(state!.snapshot.values[n - 1], n);
+    }
+    assert.equal(reader.errors.size, 0);
+  });
+
+  it('whose directory is gone has nobody, and says nothing', (t) => {
+    const directory = freshDirectory(t);
+    const reader = open(directory);
+    rmSync(directory, { recursive: true });
+    assert.deepEqual([reader.read(), reader.reap(), reader.livingPids(), reader.errors.size], [[], [], [], 0]);
+  });
+});
+
+describe('a member that dies', () => {
+  it('stays visible as exited with the last that it wrote, then is folded, and its file is deleted', async (t) => {
+    const directory = freshDirectory(t);
+    const sleeper = await startSleeper(t);
+    publish(directory, sleeper.mark, 5);
+    const reader = open(directory);
+    reader.read();
+    publish(directory, sleeper.mark, 6);
+    await sleeper.kill();
+    const diedAtMs = Date.now();
+    const [exited] = reader.read(diedAtMs);
+    assert.deepEqual([exited!.alive, exited!.exitedAtMs, exited!.snapshot.values[0]], [false, diedAtMs, 6]);
+    assert.deepEqual(reader.livingPids(), []);
+    assert.equal(reader.read(diedAtMs + RETENTION_MS - 1).length, 1);
+    assert.deepEqual(reader.read(diedAtMs + RETENTION_MS), []);
+    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+    assert.deepEqual(counts(reader, []), { c: 6, h: [6, 6, 6] });
+  });
+
+  it('is folded when more than the allowed number have exited after it, the first ones first', async (t) => {
+    const directory = freshDirectory(t);
+    const reader = open(directory, { maxExited: 2 });
+    for (let n = 1; n <= 5; n += 1) {
+      publish(directory, await deadMark(t), n);
+      reader.read(n);
+    }
+    assert.deepEqual(
+      reader.read(6).map(({ snapshot }) => snapshot.values[0]),
+      [4, 5],
+    );
+    assert.equal(readdirSync(directory).length, 3);
+    assert.equal(counts(reader, reader.read(6))['c'], 15);
+  });
+
+  it('is folded at once when nothing is to be retained', async (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, await deadMark(t), 5);
+    const reader = open(directory, { exitedRetentionMs: 0 });
+    assert.deepEqual(reader.read(), []);
+    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+  });
+
+  it('before anybody has read it is counted all the same', async (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, await deadMark(t), 5);
+    const reader = open(directory);
+    assert.equal(counts(reader, reader.read())['c'], 5);
+  });
+
+  it('is gone with its process also when somebody has deleted its file before', async (t) => {
+    const directory = freshDirectory(t);
+    const sleeper = await startSleeper(t);
+    publish(directory, sleeper.mark, 5);
+    const reader = open(directory);
+    reader.read();
+    rmSync(join(directory, snapshotFile(sleeper.mark, 0)));
+    await sleeper.kill();
+    const states = reader.read(1000);
+    assert.deepEqual(
+      states.filter(({ alive }) => alive),
+      [],
+    );
+    assert.equal(counts(reader, states)['c'], 5, 'and its counts are not lost');
+    assert.deepEqual(reader.read(1000 + RETENTION_MS), []);
+  });
+
+  it('in the middle of laying out its file leaves nothing behind for ever', async (t) => {
+    const directory = freshDirectory(t);
+    const mark = await deadMark(t);
+    publish(directory, mark, 5);
+    writeFileSync(join(directory, `${snapshotFile(mark, 0)}.new`), 'half made');
+    const reader = open(directory);
+    reader.read(0);
+    reader.read(RETENTION_MS);
+    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+  });
+});
+
+describe('the sums of a group', () => {
+  // What may happen, in any order; the numbers choose among those that it can happen to.
+  const steps = fc.array(
+    fc.oneof(
+      fc.record({ what: fc.constant('birth' as const), which: fc.nat(2) }),
+      fc.record({ what: fc.constant('update' as const), which: fc.nat(), by: fc.integer({ min: 1, max: 1000 }) }),
+      fc.record({ what: fc.constant('death' as const), which: fc.nat() }),
+      fc.record({ what: fc.constant('time' as const), ms: fc.constantFrom(1000, RETENTION_MS / 2, RETENTION_MS) }),
+      fc.record({ what: fc.constant('restart' as const) }),
+      fc.record({ what: fc.constant('crash' as const) }),
+    ),
+    { minLength: 5, maxLength: 25 },
+  );
+
+  it('equal those of all that was ever published, whoever is born, dies, or reads it anew', async (t) => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (history) => {
+        const directory = freshDirectory(t);
+        const members: { sleeper: Sleeper; thread: number; value: number; alive: boolean }[] = [];
+        let reader = open(directory, { maxExited: 3 });
+        let nowMs = 1_000_000;
+        for (const step of history) {
+          const living = members.filter(({ alive }) => alive);
+          const chosen = 'which' in step ? living[step.which % living.length] : undefined;
+          if (step.what === 'birth') {
+            members.push({ sleeper: await startSleeper(t), thread: step.which, value: 1, alive: true });
+            publish(directory, members.at(-1)!.sleeper.mark, 1, step.which);
+          } else if (step.what === 'update' && chosen) {
+            chosen.value += step.by;
+            publish(directory, chosen.sleeper.mark, chosen.value, chosen.thread);
+          } else if (step.what === 'death' && chosen) {
+            chosen.alive = false;
+            await chosen.sleeper.kill();
+          } else if (step.what === 'time') {
+            nowMs += step.ms;
+          } else if (step.what === 'restart') {
+            reader = open(directory, { maxExited: 3 });
+          } else if (step.what === 'crash') {
+            reader = crashWhileFolding(t, directory, nowMs);
+          }
+          const all = members.reduce((sum, { value }) => sum + value, 0);
+          const now = members.filter(({ alive }) => alive).reduce((sum, { value }) => sum + value, 0);
+          const expected = members.length === 0 ? {} : { c: all, h: [all, all, all], ...(now > 0 && { u: now }) };
+          assert.deepEqual(counts(reader, reader.read(nowMs)), expected, JSON.stringify(step));
+        }
+        await Promise.all(members.filter(({ alive }) => alive).map(({ sleeper }) => sleeper.kill()));
+        reader.read(nowMs);
+        reader.read(nowMs + RETENTION_MS);
+        assert.deepEqual(readdirSync(directory), members.length === 0 ? [] : [TOTALS_FILE]);
+        assert.equal(reader.errors.size, 0);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('do not count twice what was folded by a reader that died before it had deleted the files', async (t) => {
+    const directory = freshDirectory(t);
+    for (let n = 0; n < 3; n += 1) publish(directory, await deadMark(t), 10);
+    const after = crashWhileFolding(t, directory, 0);
+    assert.deepEqual(readdirSync(directory), [TOTALS_FILE], 'the next reader deletes what is in the totals');
+    assert.equal(counts(after, after.read())['c'], 30);
+  });
+
+  it('survive a reader that died while it wrote new totals', async (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, await deadMark(t), 10);
+    open(directory, { exitedRetentionMs: 0 }).read();
+    writeFileSync(join(directory, `${TOTALS_FILE}.new`), 'half written');
+    publish(directory, await deadMark(t), 5);
+    const reader = open(directory, { exitedRetentionMs: 0 });
+    assert.equal(counts(reader, reader.read())['c'], 15);
+    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+  });
+
+  it('wait in the files of the dead while totals cannot be written, and are folded once they can', async (t) => {
+    const directory = freshDirectory(t);
+    const mark = await deadMark(t);
+    publish(directory, mark, 5);
+    // A directory where the file should go: nobody can write it, root included.
+    mkdirSync(join(directory, `${TOTALS_FILE}.new`));
+    const reader = open(directory, { exitedRetentionMs: 0 });
+    assert.equal(counts(reader, reader.read())['c'], 5);
+    assert.equal(counts(reader, reader.read())['c'], 5);
+    assert.ok(existsSync(join(directory, snapshotFile(mark, 0))));
+    assert.equal(reader.errors.get('totals'), 2);
+    rmSync(join(directory, `${TOTALS_FILE}.new`), { recursive: true });
+    assert.equal(counts(reader, reader.read())['c'], 5);
+    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+  });
+});
+
+describe('a file that cannot be read', () => {
+  for (const [cause, damage] of Object.entries({
+    torn: (bytes: Buffer) => bytes.subarray(0, 100),
+    foreign: () => Buffer.alloc(1000, 'x'),
+    version: (bytes: Buffer) => {
+      bytes.writeUInt8(FORMAT_VERSION + 1, 8);
+      return bytes;
+    },
+  })) {
+    it(`because it is ${cause} is counted as such, and the last good values stand in for it`, async (t) => {
+      const directory = freshDirectory(t);
+      const path = join(directory, snapshotFile(ownMark(), 0));
+      publish(directory, ownMark(), 5);
+      const reader = open(directory);
+      reader.read();
+      writeFileSync(path, damage(readFileSync(path)));
+      const [state] = reader.read();
+      assert.deepEqual([state!.alive, state!.snapshot.values[0]], [true, 5]);
+      assert.deepEqual([...reader.errors], [[cause, 1]]);
+      publish(directory, ownMark(), 6);
+      assert.equal(reader.read()[0]!.snapshot.values[0], 6);
+    });
+  }
+
+  it('keeps its process among the living, for whom memory and CPU are sampled', (t) => {
+    const directory = freshDirectory(t);
+    writeFileSync(join(directory, snapshotFile(ownMark(), 0)), 'x');
+    const reader = open(directory);
+    assert.deepEqual(reader.read(), []);
+    assert.deepEqual(reader.livingPids(), [process.pid]);
+  });
+
+  it('does not stay for ever when its process is dead', async (t) => {
+    const directory = freshDirectory(t);
+    writeFileSync(join(directory, snapshotFile(await deadMark(t), 0)), Buffer.alloc(1000, 'x'));
+    const reader = open(directory);
+    reader.read(0);
+    reader.read(RETENTION_MS);
+    assert.deepEqual(readdirSync(directory), []);
+  });
+
+  it('for the moment, because there are too many open files, is read later: its process may be dead by now', async (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, await deadMark(t), 5);
+    const reader = open(directory);
+    t.mock.method(fs, 'openSync', () => {
+      throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+    });
+    // ES modules see a changed builtin only then.
+    syncBuiltinESMExports();
+    reader.read();
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    assert.equal(counts(reader, reader.read())['c'], 5);
+  });
+
+  it('because it is a directory keeps no one from scraping', async (t) => {
+    const directory = freshDirectory(t);
+    for (const mark of [ownMark(), await deadMark(t)]) mkdirSync(join(directory, snapshotFile(mark, 0)));
+    publish(directory, ownMark(), 5, 1);
+    const reader = open(directory);
+    assert.equal(counts(reader, reader.read())['c'], 5);
+  });
+
+  it('of totals keeps no one from scraping', (t) => {
+    const directory = freshDirectory(t);
+    writeFileSync(join(directory, TOTALS_FILE), 'x');
+    publish(directory, ownMark(), 5);
+    const reader = open(directory);
+    assert.equal(counts(reader, reader.read())['c'], 5);
+    assert.deepEqual([...reader.errors], [['torn', 1]]);
+  });
+});
+
+function open(directory: string, options: { exitedRetentionMs?: number; maxExited?: number } = {}): GroupReader {
+  return new GroupReader({ directory, exitedRetentionMs: RETENTION_MS, ...options });
+}
+
+// Every cell of a member holds `value`, so that its share in each sum is known.
+function publish(directory: string, mark: ProcessMark, value: number, threadId = 0): void {
+  const table = new SeriesTable();
+  for (const descriptor of METRICS) table.add(table.define(descriptor), {});
+  table.values.fill(value, 0, table.used);
+  writeFileSync(
+    join(directory, snapshotFile(mark, threadId)),
+    encodeSnapshot({ ...IDENTITY, ...mark, threadId }, table, 0),
+  );
+}
+
+function counts(reader: GroupReader, states: readonly WorkerState[]): Record<string, number | number[]> {
+  const merged: Merged = merge([...reader.totals, ...states]);
+  return Object.fromEntries(
+    [...merged.values()].map(({ descriptor, series }) => {
+      const values = [...[...series.values()][0]!.values];
+      return [descriptor.name, values.length === 1 ? values[0]! : values];
+    }),
+  );
+}
+
+// Folds all who have exited and puts their files back, as if the fold had been killed between its rename and its deletions.
+function crashWhileFolding(t: TestContext, directory: string, nowMs: number): GroupReader {
+  const aside = freshDirectory(t);
+  const files = readdirSync(directory).filter((file) => file !== TOTALS_FILE);
+  for (const file of files) copyFileSync(join(directory, file), join(aside, file));
+  const folding = open(directory, { exitedRetentionMs: 0 });
+  folding.read(nowMs);
+  for (const file of files) copyFileSync(join(aside, file), join(directory, file));
+  return open(directory, { maxExited: 3 });
+}

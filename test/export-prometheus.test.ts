@@ -1,0 +1,121 @@
+/** Holds src/export/prometheus.ts: scrapes share collections, and one that fails or hangs says so by code. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import {
+  AggregationTemporality,
+  type CollectionResult,
+  DataPointType,
+  type MetricData,
+  type MetricProducer,
+} from '@opentelemetry/sdk-metrics';
+import { Scraper } from '../src/export/prometheus.ts';
+import { parseExposition, select } from './exposition.ts';
+
+const RESOURCE = resourceFromAttributes({ 'service.name': 'shop', 'deployment.environment.name': 'test' });
+
+describe('a scrape', () => {
+  it('is the text of what the producer gives, with the resource as target_info and no scope labels', async () => {
+    const { scraper } = open(async () => result([gauge('depth', 3)]));
+    assert.equal(
+      await scraper.scrape(),
+      [
+        '# HELP target_info Target metadata',
+        '# TYPE target_info gauge',
+        'target_info{service_name="shop",deployment_environment_name="test"} 1',
+        '# HELP depth told',
+        '# TYPE depth gauge',
+        'depth 3',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('shares its collection with those that come while it runs, and not with later ones', async () => {
+    const { scraper, collections } = open(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return result([gauge('collections', collections())]);
+    });
+    const texts = await Promise.all([scraper.scrape(), scraper.scrape(), scraper.scrape()]);
+    assert.equal(new Set(texts).size, 1);
+    assert.equal(collections(), 1);
+    assert.equal(valueIn(await scraper.scrape(), 'collections'), 2);
+    assert.equal(scraper.stats.scrapes, 2);
+  });
+
+  it('of a producer that rejects fails with a code and the cause, for all that share it', async () => {
+    const cause = new Error('no group');
+    const { scraper } = open(() => Promise.reject(cause));
+    const scrapes = [scraper.scrape(), scraper.scrape()];
+    for (const scrape of scrapes) await assert.rejects(scrape, { code: 'GUNICORN_OTEL_ERR_SCRAPE', cause });
+    assert.deepEqual([scraper.stats.scrapes, scraper.stats.scrapeErrors], [1, 1]);
+  });
+
+  it('of a producer that throws, or tells of errors, fails with the same code', async () => {
+    const cause = new Error('broken');
+    const throwing = open(() => {
+      throw cause;
+    });
+    await assert.rejects(throwing.scraper.scrape(), { code: 'GUNICORN_OTEL_ERR_SCRAPE', cause });
+    const telling = open(async () => ({ ...result([]), errors: [cause] }));
+    await assert.rejects(telling.scraper.scrape(), { code: 'GUNICORN_OTEL_ERR_SCRAPE', cause });
+  });
+
+  it('that cannot be rendered fails with the same code', async () => {
+    const { scraper } = open(async () => result([{ ...gauge('depth', 1), descriptor: undefined as never }]));
+    await assert.rejects(scraper.scrape(), { code: 'GUNICORN_OTEL_ERR_SCRAPE' });
+  });
+
+  it('of a producer that never answers fails with a code of its own, and the next one asks anew', async () => {
+    let hangs = true;
+    const { scraper, collections } = open(
+      () => (hangs ? new Promise<never>(() => {}) : Promise.resolve(result([gauge('depth', 1)]))),
+      { timeoutMs: 30 },
+    );
+    await assert.rejects(scraper.scrape(), { code: 'GUNICORN_OTEL_ERR_SCRAPE_TIMEOUT', message: /30 ms/ });
+    hangs = false;
+    assert.equal(valueIn(await scraper.scrape(), 'depth'), 1);
+    assert.equal(collections(), 2);
+    assert.deepEqual([scraper.stats.scrapes, scraper.stats.scrapeErrors], [2, 1]);
+  });
+
+  it('leaves how long it took and how many series it had to the next one', async () => {
+    const { scraper } = open(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      return result([gauge('a', 1), gauge('b', 2)]);
+    });
+    await scraper.scrape();
+    const { lastScrapeSeconds, ...stats } = scraper.stats;
+    assert.deepEqual(stats, { scrapes: 1, scrapeErrors: 0, series: 2 });
+    assert.ok(lastScrapeSeconds >= 0.025 && lastScrapeSeconds < 5);
+  });
+});
+
+function open(collect: MetricProducer['collect'], { timeoutMs = 5000 } = {}) {
+  let collections = 0;
+  const producer: MetricProducer = {
+    collect: (options) => {
+      collections += 1;
+      return collect(options);
+    },
+  };
+  return { scraper: new Scraper({ producer, resource: RESOURCE, timeoutMs }), collections: () => collections };
+}
+
+function result(metrics: MetricData[]): CollectionResult {
+  const scopeMetrics = [{ scope: { name: 'scope', version: '1' }, metrics }];
+  return { resourceMetrics: { resource: RESOURCE, scopeMetrics }, errors: [] };
+}
+
+function gauge(name: string, value: number): MetricData {
+  return {
+    descriptor: { name, description: 'told', unit: '', valueType: 1 },
+    aggregationTemporality: AggregationTemporality.CUMULATIVE,
+    dataPointType: DataPointType.GAUGE,
+    dataPoints: [{ startTime: [0, 0], endTime: [0, 0], attributes: {}, value }],
+  };
+}
+
+function valueIn(text: string, name: string): number {
+  return select(parseExposition(text), name)[0]!.value;
+}

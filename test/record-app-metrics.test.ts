@@ -1,0 +1,392 @@
+/**
+ * Holds src/record/app-metrics.ts and app-cells.ts with the real SDK: what an app records through the OpenTelemetry API
+ * ends up in the table. It also holds the SDK's internals that the synchronous collection reads: when this file fails
+ * after an update of the SDK, look there first.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Meter, ValueType } from '@opentelemetry/api';
+import { cellOf } from '../src/aggregate/merge.ts';
+import { startAppMetrics } from '../src/record/app-metrics.ts';
+import { Failures } from '../src/record/failures.ts';
+import { setLogLevel } from '../src/report.ts';
+import { decodeSnapshot, SLOT_HEADER_BYTES } from '../src/snapshot/layout.ts';
+import { OWN_SCOPE } from '../src/snapshot/own-metrics.ts';
+import { SeriesTable } from '../src/snapshot/series-table.ts';
+import { SnapshotWriter } from '../src/snapshot/writer.ts';
+import { IDENTITY } from './arbitrary-tables.ts';
+import { freshDirectory, until } from './processes.ts';
+
+setLogLevel('none');
+
+describe('what the app records', () => {
+  it('is in the table at once after a synchronous collection, counted once', (t) => {
+    const { meter, collectNow, series } = start(t);
+    const counter = meter.createCounter('jobs', { unit: '{job}', description: 'Jobs.' });
+    counter.add(2, { queue: 'a' });
+    counter.add(3, { queue: 'a' });
+    counter.add(1, { queue: 'b' });
+    collectNow();
+    assert.deepEqual(series('jobs'), [
+      [{ queue: 'a' }, [5]],
+      [{ queue: 'b' }, [1]],
+    ]);
+    collectNow();
+    counter.add(10, { queue: 'b' });
+    collectNow();
+    assert.deepEqual(series('jobs'), [
+      [{ queue: 'a' }, [5]],
+      [{ queue: 'b' }, [11]],
+    ]);
+  });
+
+  it('is told with name, unit, description, kind and scope', (t) => {
+    const { meter, collectNow, descriptors } = start(t);
+    meter.createCounter('c', { unit: 's', description: 'd' }).add(1);
+    meter.createUpDownCounter('u').add(1);
+    meter.createHistogram('h', { advice: { explicitBucketBoundaries: [1, 2] } }).record(1);
+    meter.createGauge('g').record(1);
+    collectNow();
+    assert.deepEqual(descriptors(), [
+      { name: 'c', unit: 's', description: 'd', scope: 'app', kind: 'counter' },
+      { name: 'u', unit: '', description: '', scope: 'app', kind: 'updowncounter' },
+      { name: 'h', unit: '', description: '', scope: 'app', kind: 'histogram', bounds: [[1, 2]] },
+      { name: 'g', unit: '', description: '', scope: 'app', kind: 'gauge' },
+    ]);
+  });
+
+  it('with up-down counters goes up and down', (t) => {
+    const { meter, collectNow, series } = start(t);
+    const depth = meter.createUpDownCounter('depth');
+    depth.add(5);
+    collectNow();
+    depth.add(-7);
+    collectNow();
+    assert.deepEqual(series('depth'), [[{}, [-2]]]);
+  });
+
+  it('with histograms is sums and buckets, by the default bounds or those advised', (t) => {
+    const { meter, collectNow, series, descriptors } = start(t);
+    const wait = meter.createHistogram('wait', { advice: { explicitBucketBoundaries: [1, 2] } });
+    for (const value of [0.5, 1, 1.5, 7]) wait.record(value);
+    collectNow();
+    wait.record(2);
+    meter.createHistogram('size').record(3);
+    collectNow();
+    assert.deepEqual(series('wait'), [[{}, [12, 2, 2, 1]]]);
+    const { bounds } = descriptors().find(({ name }) => name === 'size')!;
+    assert.equal(bounds![0]!.length, 15);
+    assert.equal(series('size')[0]![1].length, 17);
+  });
+
+  it('with gauges is the last value and when it was set', (t) => {
+    const { meter, collectNow, series } = start(t);
+    const level = meter.createGauge('level');
+    level.record(5);
+    level.record(3);
+    const before = Date.now();
+    collectNow();
+    const [value, setAtMs] = series('level')[0]![1];
+    assert.equal(value, 3);
+    assert.ok(setAtMs! >= before && setAtMs! <= Date.now());
+    collectNow();
+    assert.deepEqual(series('level'), [[{}, [3, setAtMs]]], 'a gauge that was not set again keeps its value');
+  });
+
+  it('under equal attributes in another order is one series', (t) => {
+    const { meter, collectNow, series } = start(t);
+    const counter = meter.createCounter('jobs');
+    counter.add(1, { a: 1, b: 2 });
+    collectNow();
+    counter.add(1, { b: 2, a: 1 });
+    collectNow();
+    assert.deepEqual(
+      series('jobs').map(([, cell]) => cell),
+      [[2]],
+    );
+  });
+
+  it('by two libraries under one name is told apart by scope, and never taken for our own', (t) => {
+    const { provider, collectNow, descriptors } = start(t);
+    for (const scope of ['one', 'other', OWN_SCOPE]) provider.getMeter(scope, '1.0').createCounter('requests').add(1);
+    collectNow();
+    assert.deepEqual(
+      descriptors().map(({ scope }) => scope),
+      ['one', 'other', ''],
+    );
+  });
+
+  it('is published by itself, in the file, within a second or two', async (t) => {
+    const { meter, path } = start(t);
+    meter.createCounter('jobs').add(4);
+    await until(() => decodeSnapshot(readFileSync(path)).values[0] === 4, 'the counter is in the file', 3000);
+  });
+
+  it('in histograms with bounds that are no numbers harms no other series', (t) => {
+    const { meter, collectNow, series } = start(t);
+    const odd = [1, Number.NaN, 2, Number.POSITIVE_INFINITY];
+    const wait = meter.createHistogram('wait', { advice: { explicitBucketBoundaries: odd } });
+    const counter = meter.createCounter('jobs');
+    for (const value of [0.5, 1.5, 5]) wait.record(value);
+    counter.add(1);
+    collectNow();
+    for (const value of [0.5, 1.5, 5]) wait.record(value);
+    collectNow();
+    assert.deepEqual(series('jobs'), [[{}, [1]]]);
+  });
+
+  it('is not kept from the table by an instrument that cannot be read', (t) => {
+    const { meter, collectNow, series } = start(t);
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    meter.createCounter('first').add(1);
+    try {
+      meter.createCounter('broken').add(1, circular as never);
+    } catch {
+      // The SDK may refuse it by itself.
+    }
+    meter.createCounter('last').add(1);
+    collectNow();
+    assert.deepEqual(
+      [...series('first'), ...series('last')],
+      [
+        [{}, [1]],
+        [{}, [1]],
+      ],
+    );
+  });
+});
+
+// They take their time, a second between two collections where nothing else happens.
+describe('observable instruments', { concurrency: true }, () => {
+  it('end up in the table as what they say: totals once, gauges as they are', async (t) => {
+    const { meter, series } = start(t, { observableIntervalMs: 100 });
+    let total = 100;
+    let level = 5;
+    let rounds = 0;
+    meter.createObservableCounter('total').addCallback((result) => {
+      total += 10;
+      result.observe(total);
+    });
+    meter.createObservableUpDownCounter('depth').addCallback((result) => result.observe(7));
+    meter.createObservableGauge('level', { valueType: ValueType.INT }).addCallback((result) => {
+      rounds += 1;
+      level += 1;
+      result.observe(level, { pool: 'db' });
+    });
+    await until(() => rounds >= 3 && series('level')[0]?.[1][0] === level, 'three observations');
+    assert.deepEqual(series('total'), [[{}, [total]]]);
+    assert.deepEqual(series('depth'), [[{}, [7]]]);
+    assert.equal(series('level').length, 1);
+  });
+
+  it('are asked at most once per interval, though the rest is collected ten times a second', async (t) => {
+    const { meter } = start(t, { observableIntervalMs: 700 });
+    const askedAtMs: number[] = [];
+    const jobs = meter.createCounter('jobs');
+    meter.createObservableGauge('level').addCallback(() => {
+      askedAtMs.push(performance.now());
+    });
+    await until(() => {
+      jobs.add(1);
+      return askedAtMs.length >= 3;
+    }, 'three observations');
+    const gaps = askedAtMs.slice(1).map((atMs, i) => atMs - askedAtMs[i]!);
+    assert.ok(
+      gaps.every((gap) => gap >= 690),
+      `asked after ${gaps} ms`,
+    );
+  });
+
+  it('whose callback never answers are counted as failures, and the others are read all the same', async (t) => {
+    const { meter, series } = start(t, { observableIntervalMs: 100 });
+    meter.createObservableGauge('slow').addCallback(() => new Promise(() => {}));
+    let level = 0;
+    meter.createObservableGauge('level').addCallback((result) => {
+      level += 1;
+      result.observe(level);
+    });
+    await until(() => (series('level')[0]?.[1][0] ?? 0) >= 2, 'the others are read twice');
+    assert.deepEqual(
+      series('errors').map(([attributes]) => attributes),
+      [{ cause: 'callback' }],
+    );
+  });
+
+  it('whose callback throws are counted as failures, and the others are read all the same', async (t) => {
+    const { meter, series } = start(t, { observableIntervalMs: 100 });
+    meter.createObservableGauge('broken').addCallback(() => {
+      throw new Error('no database');
+    });
+    meter.createObservableGauge('level').addCallback((result) => result.observe(1));
+    await until(() => series('errors').some(([, [count]]) => count! >= 2), 'failures are counted');
+    assert.deepEqual(
+      series('errors').map(([attributes]) => attributes),
+      [{ cause: 'callback' }],
+    );
+    assert.equal(series('level')[0]![1][0], 1);
+  });
+
+  it('that are gauges and disappear are hidden, and shown again when they are back', async (t) => {
+    const { meter, series } = start(t, { observableIntervalMs: 100 });
+    let pools = ['a', 'b'];
+    meter.createObservableGauge('level').addCallback((result) => {
+      for (const pool of pools) result.observe(1, { pool });
+    });
+    const shown = () =>
+      series('level')
+        .filter(([, [, setAtMs]]) => setAtMs !== 0)
+        .map(([{ pool }]) => pool)
+        .join();
+    await until(() => shown() === 'a,b', 'both');
+    pools = ['a'];
+    await until(() => shown() === 'a', 'one is gone');
+    pools = [];
+    await until(() => shown() === '', 'both are gone');
+    pools = ['b'];
+    await until(() => shown() === 'b', 'one is back');
+  });
+
+  it('do not hide gauges that the app sets itself', async (t) => {
+    const { meter, series, collectNow } = start(t, { observableIntervalMs: 100 });
+    let rounds = 0;
+    meter.createGauge('set').record(5);
+    collectNow();
+    meter.createObservableGauge('level').addCallback(() => {
+      rounds += 1;
+    });
+    await until(() => rounds >= 3, 'three observations');
+    assert.notEqual(series('set')[0]![1][1], 0);
+  });
+
+  it('of a batch are read together, until the callback is removed', async (t) => {
+    const { meter, series } = start(t, { observableIntervalMs: 100 });
+    const [one, other] = [meter.createObservableGauge('one'), meter.createObservableGauge('other')];
+    let rounds = 0;
+    const callback: Parameters<Meter['addBatchObservableCallback']>[0] = (result) => {
+      rounds += 1;
+      result.observe(one, 1);
+      result.observe(other, 2);
+    };
+    meter.addBatchObservableCallback(callback, [one, other]);
+    await until(() => series('other').length === 1, 'both are read');
+    assert.deepEqual([series('one')[0]![1][0], series('other')[0]![1][0]], [1, 2]);
+    meter.removeBatchObservableCallback(callback, [one, other]);
+    await until(() => series('one')[0]![1][1] === 0, 'they are gone with it');
+    assert.ok(rounds > 0);
+  });
+});
+
+describe('the cap of series', () => {
+  it('sends what comes after it into one overflow series, and counts it', (t) => {
+    const { meter, collectNow, series } = start(t, { maxSeries: 3 });
+    const counter = meter.createCounter('jobs');
+    for (let user = 0; user < 10; user += 1) {
+      counter.add(1, { user });
+      collectNow();
+    }
+    counter.add(100, { user: 1 });
+    collectNow();
+    assert.deepEqual(series('jobs'), [
+      [{ user: 0 }, [1]],
+      [{ user: 1 }, [101]],
+      [{ user: 2 }, [1]],
+      [{ 'otel.metric.overflow': true }, [7]],
+    ]);
+    assert.deepEqual(series('overflow'), [[{ metric: 'jobs' }, [7]]]);
+  });
+
+  it('holds for each metric on its own, and loses no histogram', (t) => {
+    const { meter, collectNow, series } = start(t, { maxSeries: 1 });
+    for (const name of ['a', 'b']) {
+      const histogram = meter.createHistogram(name, { advice: { explicitBucketBoundaries: [1] } });
+      for (const user of [1, 2, 3]) histogram.record(2, { user });
+    }
+    collectNow();
+    for (const name of ['a', 'b']) {
+      assert.deepEqual(
+        series(name).map(([, cell]) => cell),
+        [
+          [2, 0, 1],
+          [4, 0, 2],
+        ],
+      );
+    }
+  });
+
+  it('counts an observation that it sends into the overflow once', async (t) => {
+    const { meter, series } = start(t, { maxSeries: 1, observableIntervalMs: 100 });
+    let rounds = 0;
+    meter.createObservableGauge('level').addCallback((result) => {
+      rounds += 1;
+      for (const pool of ['a', 'b', 'c']) result.observe(1, { pool });
+    });
+    await until(() => rounds >= 2 && series('overflow').length === 1, 'two observations');
+    const counted = series('overflow')[0]![1][0];
+    assert.ok(counted! <= 2 * rounds, `${counted} counted, ${2 * rounds} observed`);
+  });
+});
+
+describe('the end', () => {
+  it('stops collecting, and the instruments stay usable', async (t) => {
+    const { meter, stop, series } = start(t, { observableIntervalMs: 100 });
+    let rounds = 0;
+    meter.createObservableGauge('level').addCallback(() => {
+      rounds += 1;
+    });
+    const jobs = meter.createCounter('jobs');
+    // While they change, instruments are collected ten times a second.
+    await until(() => {
+      jobs.add(1);
+      return rounds >= 3;
+    }, 'it is at work');
+    stop();
+    const before = { rounds, jobs: series('jobs') };
+    jobs.add(1000);
+    await delay(500);
+    assert.deepEqual({ rounds, jobs: series('jobs') }, before);
+  });
+});
+
+function start(t: TestContext, options: { observableIntervalMs?: number; maxSeries?: number } = {}) {
+  const table = new SeriesTable(SLOT_HEADER_BYTES);
+  const failures = new Failures(table);
+  const path = join(freshDirectory(t), 'own.snapshot');
+  const writer = new SnapshotWriter({ path, identity: IDENTITY, table, flushIntervalMs: 10, onStateChange: () => {} });
+  const { provider, collectNow, stop } = startAppMetrics({
+    table,
+    writer,
+    failures,
+    observableIntervalMs: 1e6,
+    maxSeries: 2000,
+    ...options,
+  });
+  t.after(() => {
+    stop();
+    writer.close();
+  });
+  const metrics = () => {
+    writer.flush();
+    return decodeSnapshot(readFileSync(path));
+  };
+  // By attributes: what is published of a metric, read the way the exporter reads it.
+  const series = (name: string): [Record<string, unknown>, number[]][] => {
+    const { metrics: all, values } = metrics();
+    return all
+      .filter(({ descriptor }) => descriptor.name === name)
+      .flatMap(({ descriptor, series }) =>
+        series.map((entry): [Record<string, unknown>, number[]] => [
+          entry.attributes,
+          [...cellOf(descriptor, entry, values)!],
+        ]),
+      );
+  };
+  const descriptors = () =>
+    metrics()
+      .metrics.map(({ descriptor }) => descriptor)
+      .filter(({ scope }) => scope !== OWN_SCOPE);
+  return { provider, meter: provider.getMeter('app'), collectNow, stop, path, series, descriptors };
+}

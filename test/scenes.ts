@@ -1,0 +1,118 @@
+/** Moments of a group for the tests of what is shown: made of tables, without files or processes, and rendered for real. */
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import type { MetricData } from '@opentelemetry/sdk-metrics';
+import { merge } from '../src/aggregate/merge.ts';
+import type { Scene } from '../src/aggregate/producer.ts';
+import type { WorkerState } from '../src/aggregate/workers.ts';
+import { type ExporterState, project } from '../src/catalogue/views.ts';
+import { Scraper } from '../src/export/prometheus.ts';
+import { RequestTable } from '../src/record/request-table.ts';
+import { decodeSnapshot, encodeSnapshot, type Identity } from '../src/snapshot/layout.ts';
+import { type Attributes, type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
+
+/** When every scene is. */
+export const NOW_MS = 1_700_000_100_000;
+const STARTED_SECONDS = 1_700_000_000;
+
+/** One member; what is not told is that of a living worker that has just published. */
+export interface MemberOfScene extends Partial<Pick<Identity, 'role' | 'workerId' | 'pid' | 'startSeconds'>> {
+  readonly table: SeriesTable;
+  readonly alive?: boolean;
+  readonly writtenAtMs?: number;
+}
+
+export function sceneOf(members: readonly MemberOfScene[], more: Partial<Scene> = {}): Scene {
+  const workers = members.map((member, i): WorkerState => {
+    const { table, alive = true, writtenAtMs = NOW_MS, ...told } = member;
+    const identity: Identity = {
+      role: 'worker',
+      workerId: `worker_${i + 1}_${STARTED_SECONDS}`,
+      pid: 100 + i,
+      processStart: 1,
+      threadId: 0,
+      startSeconds: STARTED_SECONDS,
+      version: '1.2.3',
+      ...told,
+    };
+    const { pid, processStart } = identity;
+    const snapshot = decodeSnapshot(encodeSnapshot(identity, table, writtenAtMs));
+    return { file: `${pid}.snapshot`, mark: { pid, processStart }, snapshot, alive };
+  });
+  return {
+    nowMs: NOW_MS,
+    startMs: STARTED_SECONDS * 1000,
+    workers,
+    resources: new Map(workers.map(({ mark }) => [mark.pid, { memoryBytes: mark.pid * 1024, cpuPercent: 12.5 }])),
+    merged: merge(workers),
+    snapshotErrors: new Map(),
+    ...more,
+  };
+}
+
+/** What the exporter of a scene says about itself. */
+export const EXPORTER: ExporterState = {
+  version: '1.2.3',
+  expectedWorkers: 4,
+  scrapes: 10,
+  scrapeErrors: 1,
+  lastScrapeSeconds: 0.25,
+  series: 42,
+};
+
+/** The text of a scrape of the scene. */
+export async function textOf(scene: Scene, labels: 'standard' | 'detailed' = 'standard'): Promise<string> {
+  return render(project(scene, EXPORTER, { labels }));
+}
+
+export async function render(metrics: MetricData[]): Promise<string> {
+  const resource = resourceFromAttributes({ 'service.name': 'scene' });
+  const producer = {
+    collect: async () => ({
+      resourceMetrics: { resource, scopeMetrics: [{ scope: { name: 'scene' }, metrics }] },
+      errors: [],
+    }),
+  };
+  return new Scraper({ producer, resource, timeoutMs: 1000 }).scrape();
+}
+
+export interface Request {
+  method?: string;
+  path?: string;
+  status?: number;
+  errorType?: string;
+  seconds?: number;
+  requestBytes?: number;
+  responseBytes?: number;
+}
+
+/** Completed requests in a table of their own; what is not told of one is that of a small GET that went well. */
+export function serve(
+  requests: readonly Request[],
+  options: { readonly maxEndpoints?: number; readonly durationBuckets?: readonly number[] } = {},
+): SeriesTable {
+  const table = new SeriesTable();
+  const recorder = new RequestTable({
+    table,
+    durationBuckets: [0.1, 1],
+    maxEndpoints: 100,
+    maxSeries: 2000,
+    ...options,
+  });
+  for (const { method = 'GET', path = '/', status = 200, errorType = '', seconds = 0.0625, ...bytes } of requests) {
+    recorder.begin(method);
+    recorder.end(method, path, status, errorType, seconds, bytes.requestBytes ?? 0, bytes.responseBytes ?? 512);
+  }
+  return table;
+}
+
+/** Adds a series of the app's to a table. What is not told is that of a counter without attributes. */
+export function measure(
+  table: SeriesTable,
+  told: Partial<MetricDescriptor> & { name: string; attributes?: Attributes; cell: readonly number[] },
+): SeriesTable {
+  const { attributes = {}, cell, ...descriptor } = told;
+  const metric = table.define({ description: '', unit: '', kind: 'counter', scope: 'app', ...descriptor });
+  const offset = table.add(metric, attributes);
+  table.values.set(cell, offset);
+  return table;
+}
