@@ -24,6 +24,8 @@ const obstacles: Record<string, (path: string) => string> = {
     symlinkSync(`${path}-that-is-not-there`, path);
     return path;
   },
+  // Node 20's own recursive mkdir never comes back from there.
+  'is where nothing can be made': () => '/proc/gunicorn-otel-test/multiproc',
   'is not writable': (path) => {
     // To root everything is, but what the kernel itself keeps.
     if (process.getuid?.() === 0) return '/sys/kernel/gunicorn-otel-test';

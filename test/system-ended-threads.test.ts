@@ -1,5 +1,4 @@
 /** Threads come and go while their process lives on: what is shown and stored of them must go as well. */
-import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';

@@ -1,7 +1,7 @@
 /** Where a group's processes meet, and who of them is alive. Nothing in here trusts what it finds: /tmp is everybody's. */
 import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { GunicornOtelError, messageOf } from '../errors.ts';
 
@@ -59,9 +59,9 @@ export function createGroupDirectory(base: string): { path: string; problem?: st
   for (const place of [base, ...fallbackPlaces()]) {
     try {
       const path = join(place, name);
-      mkdirSync(place, { recursive: true, mode: DIRECTORY_MODE });
+      makeDirectory(place);
       assertTrusted(place);
-      mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
+      makeDirectory(path);
       assertOwnDirectory(path);
       return problems.length === 0 ? { path } : { path, problem: problems[0]! };
     } catch (error) {
@@ -150,6 +150,19 @@ function isDeadGroup(path: string): boolean {
 function groupOwner(path: string): (ProcessMark & { namespace: number }) | undefined {
   const match = GROUP_NAME.exec(basename(path));
   return match ? { pid: Number(match[1]), processStart: Number(match[2]), namespace: Number(match[3]) } : undefined;
+}
+
+// Level by level: mkdirSync's own `recursive` loops for ever where nothing can be made (below /proc, Node 20).
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: DIRECTORY_MODE });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    makeDirectory(dirname(path));
+    mkdirSync(path, { mode: DIRECTORY_MODE });
+  }
 }
 
 function assertOwnDirectory(path: string): void {
