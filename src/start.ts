@@ -165,7 +165,7 @@ function wire(settings: Settings, directory: string, role: Role, exporter: Expor
     forks() {
       if (this.role !== 'single') return;
       this.role = 'primary';
-      writer.identify({ ...identity, role: 'primary' });
+      writer.identify({ role: 'primary' });
     },
     meterProvider() {
       appMetrics ??= (

@@ -5,9 +5,9 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { cellOf } from '../src/aggregate/merge.ts';
 import { GunicornOtelError } from '../src/errors.ts';
+import { Dictionary } from '../src/snapshot/dictionary.ts';
 import {
   alignTo8,
-  Dictionary,
   decodeSnapshot,
   encodeHeader,
   encodeSlotHeader,

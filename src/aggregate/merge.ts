@@ -2,7 +2,8 @@
  * Adds what processes have published. Pure: cells of counters, up-down counters and histograms are sums slot by slot,
  * so merging is addition, in any order and any grouping; gauges are never added here, a view decides about them.
  */
-import type { Metric, Series, Snapshot } from '../snapshot/layout.ts';
+import type { Metric, Series } from '../snapshot/dictionary.ts';
+import type { Snapshot } from '../snapshot/layout.ts';
 import { type Attributes, cellWidth, type MetricDescriptor, SeriesTable } from '../snapshot/series-table.ts';
 
 export interface MergedSeries {

@@ -10,8 +10,8 @@
 
 import { crc32 } from 'node:zlib';
 import { GunicornOtelError } from '../errors.ts';
-import { OWN_SCOPE } from './own-metrics.ts';
-import { type Attributes, cellWidth, type MetricDescriptor, type SeriesTable } from './series-table.ts';
+import { Dictionary, type Metric } from './dictionary.ts';
+import type { SeriesTable } from './series-table.ts';
 
 /** Raised with every change to the bytes; a reader takes no other. */
 export const FORMAT_VERSION = 1;
@@ -41,21 +41,6 @@ export interface Identity {
   readonly ended?: boolean;
   /** Totals only: files whose values are in here already and which are to be deleted, never added again. */
   readonly folded?: readonly string[];
-}
-
-export interface Series {
-  readonly attributes: Attributes;
-  /** Equal for equal attributes, whatever their order. */
-  readonly key: string;
-  /** Where its cell begins in the values of the snapshot. */
-  readonly offset: number;
-}
-
-export interface Metric {
-  readonly descriptor: MetricDescriptor;
-  /** Equal for metrics whose cells may be added to each other. */
-  readonly key: string;
-  readonly series: Series[];
 }
 
 /** What one process has published, read whole. */
@@ -128,39 +113,6 @@ export function encodeSnapshot(identity: Identity, table: SeriesTable, writtenAt
   file.set(dictionary, HEADER_BYTES);
   file.set(slot, slotOffset(capacity, 0));
   return file;
-}
-
-/** What a reader may keep between two reads of the same file: its dictionary as far as it was parsed. */
-export class Dictionary {
-  identity: Identity | undefined;
-  readonly metrics: Metric[] = [];
-  parsedBytes = 0;
-  parsedCrc = 0;
-  #nextOffset = 0;
-
-  /** Whether `bytes` begins with what was parsed: another file may have come under the same name. */
-  isPrefixOf(bytes: Buffer): boolean {
-    return crc32(bytes.subarray(0, this.parsedBytes)) === this.parsedCrc;
-  }
-
-  /** Parses the lines that have come since. @throws SyntaxError for what is not JSON lines */
-  append(bytes: Buffer): void {
-    for (const line of bytes.toString('utf8').split('\n')) {
-      if (line === '') continue;
-      const entry = JSON.parse(line);
-      if (!this.identity) this.identity = entry as Identity;
-      else if (entry.m) this.metrics.push({ descriptor: entry.m, key: metricKey(entry.m), series: [] });
-      else this.#addSeries(entry.s, entry.a);
-    }
-    this.parsedBytes += bytes.length;
-    this.parsedCrc = crc32(bytes, this.parsedCrc);
-  }
-
-  #addSeries(metric: number, attributes: Attributes): void {
-    const { descriptor, series } = this.metrics[metric]!;
-    series.push({ attributes, key: attributesKey(attributes), offset: this.#nextOffset });
-    this.#nextOffset += cellWidth(descriptor);
-  }
 }
 
 /**
@@ -241,12 +193,4 @@ function decodeSlot(file: Buffer, capacity: Capacity, index: number) {
 /** The next multiple of eight: float64 values begin there. */
 export function alignTo8(bytes: number): number {
   return Math.ceil(bytes / 8) * 8;
-}
-
-function attributesKey(attributes: Attributes): string {
-  return JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function metricKey({ name, unit, kind, scope, bounds }: MetricDescriptor): string {
-  return JSON.stringify([name, unit, kind, scope === OWN_SCOPE, bounds ?? null]);
 }

@@ -1,7 +1,8 @@
 /** Reads one snapshot file again and again, while its writer goes on: in an order that never misses what slots refer to. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { GunicornOtelError } from '../errors.ts';
-import { Dictionary, decodeSnapshot, dictionaryEnd, HEADER_BYTES, type Snapshot } from './layout.ts';
+import { Dictionary } from './dictionary.ts';
+import { decodeSnapshot, dictionaryEnd, HEADER_BYTES, type Snapshot } from './layout.ts';
 
 // A write takes microseconds: a file that is torn so often in a row was left so.
 const TRIES = 3;

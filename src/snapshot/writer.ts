@@ -2,31 +2,20 @@
  * Publishes one process's table to its own file. It decides when: at once while the process is not busy, every flush
  * interval under load, further apart where writing would take more than 1 % of a core, and once a second in any case.
  */
-import { closeSync, fstatSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
-import { crc32 } from 'node:zlib';
-import {
-  alignTo8,
-  type Capacity,
-  encodeHeader,
-  encodeSlotHeader,
-  HEADER_BYTES,
-  type Identity,
-  slotOffset,
-} from './layout.ts';
+import { SnapshotFile } from './file.ts';
+import type { Identity } from './layout.ts';
 import type { SeriesTable } from './series-table.ts';
 
 /** A writer publishes so often though nothing has changed: a file that is older is a blocked loop's. */
 export const HEARTBEAT_MS = 1000;
-const FILE_MODE = 0o600;
 // Writing may take one part in this many of a core's time.
 const COST_DIVISOR = 100;
 // So many writes may follow each other at once before the flush interval spaces them: light traffic loses nothing.
 const BURST = 20;
 // A system call and little more: below this nothing is worth telling apart.
 const MIN_COST_MS = 0.01;
-const MIN_DICTIONARY_BYTES = 4096;
 
 const now = performance.now.bind(performance);
 
@@ -39,28 +28,10 @@ export interface WriterOptions {
   readonly onStateChange: (error: Error | undefined) => void;
 }
 
-/** How the file is laid out, and how much of the table's dictionary is in it. */
-interface Layout {
-  readonly capacity: Capacity;
-  readonly dictionaryLines: number;
-  readonly dictionaryBytes: number;
-  readonly dictionaryCrc: number;
-}
-
-const NO_LAYOUT: Layout = {
-  capacity: { dictionaryBytes: 0, values: 0 },
-  dictionaryLines: 0,
-  dictionaryBytes: 0,
-  dictionaryCrc: 0,
-};
-
 /** Owns the file of one process or thread from construction to `close`. */
 export class SnapshotWriter {
   readonly #options: WriterOptions;
-  #identity: Identity;
-  #file: number | undefined;
-  #layout: Layout = NO_LAYOUT;
-  #sequence = 0;
+  readonly #file: SnapshotFile;
   #closed = false;
   #dirty = false;
   #timer: NodeJS.Timeout | undefined;
@@ -76,7 +47,7 @@ export class SnapshotWriter {
   /** Makes the file and writes it once. @throws never: failures go to `onStateChange` */
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#identity = options.identity;
+    this.#file = new SnapshotFile(options.path, options.identity, options.table);
     this.#intervalMs = options.flushIntervalMs;
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
     this.flush();
@@ -108,7 +79,7 @@ export class SnapshotWriter {
     this.#dirty = false;
     this.#lastWriteMs = startMs;
     try {
-      this.#write();
+      this.#file.write();
       this.#setFailed(undefined);
     } catch (error) {
       this.#setFailed(error as Error);
@@ -117,9 +88,8 @@ export class SnapshotWriter {
   }
 
   /** Publishes under a changed identity: a single process has become a primary, say. */
-  identify(identity: Identity): void {
-    this.#identity = identity;
-    this.#layout = NO_LAYOUT;
+  identify(change: Partial<Identity>): void {
+    this.#file.identify(change);
     this.flush();
   }
 
@@ -130,19 +100,14 @@ export class SnapshotWriter {
    */
   close({ ended = false } = {}): void {
     clearInterval(this.#heartbeat);
-    if (ended) this.identify({ ...this.#identity, ended });
+    if (ended) this.identify({ ended });
     else this.flush();
     this.#closed = true;
-    if (this.#file !== undefined) closeSync(this.#file);
-    this.#file = undefined;
+    this.#file.close();
   }
 
-  // A file that nobody can open any more takes writes for ever, so its name is looked after.
   #beat(): void {
-    if (this.#file !== undefined && fstatSync(this.#file).nlink === 0) {
-      closeSync(this.#file);
-      this.#file = undefined;
-    }
+    this.#file.checkName();
     this.flush();
   }
 
@@ -160,89 +125,9 @@ export class SnapshotWriter {
     this.#freeFromMs = this.#scheduledMs - (BURST - 1) * this.#intervalMs;
   }
 
-  #write(): void {
-    const { table } = this.#options;
-    const added = jsonLines(table.dictionary.slice(this.#layout.dictionaryLines));
-    const dictionaryBytes = this.#layout.dictionaryBytes + added.length;
-    const { capacity } = this.#layout;
-    if (this.#file === undefined || dictionaryBytes > capacity.dictionaryBytes || table.used > capacity.values) {
-      this.#layOut();
-      return;
-    }
-    if (added.length > 0) {
-      writeAll(this.#file, added, HEADER_BYTES + this.#layout.dictionaryBytes);
-      this.#layout = {
-        capacity,
-        dictionaryBytes,
-        dictionaryLines: table.dictionary.length,
-        dictionaryCrc: crc32(added, this.#layout.dictionaryCrc),
-      };
-    }
-    this.#writeSlot(this.#file, this.#layout);
-  }
-
-  // The sequence moves on only behind a write that is whole: one that was cut short is tried again in the same slot.
-  #writeSlot(file: number, { capacity, dictionaryBytes, dictionaryCrc }: Layout): void {
-    const { table } = this.#options;
-    const sequence = this.#sequence + 1;
-    const slot = new Uint8Array(table.values.buffer, 0, table.prefixBytes + table.used * 8);
-    encodeSlotHeader(slot, sequence, Date.now(), dictionaryBytes, dictionaryCrc, table.used);
-    writeAll(file, slot, slotOffset(capacity, sequence % 2));
-    this.#sequence = sequence;
-  }
-
-  // A table that outgrew its file gets a new one, renamed over the old: a kill at any point leaves one that is whole.
-  #layOut(): void {
-    const { path, table } = this.#options;
-    const identityLine = jsonLines([JSON.stringify(this.#identity)]);
-    const dictionary = Buffer.concat([identityLine, jsonLines(table.dictionary)]);
-    const layout: Layout = {
-      capacity: {
-        dictionaryBytes: alignTo8(Math.max(MIN_DICTIONARY_BYTES, dictionary.length * 2)),
-        values: table.values.length,
-      },
-      dictionaryLines: table.dictionary.length,
-      dictionaryBytes: dictionary.length,
-      dictionaryCrc: crc32(dictionary),
-    };
-    const next = `${path}.new`;
-    const file = openSync(next, 'w', FILE_MODE);
-    try {
-      writeAll(file, encodeHeader(layout.capacity, identityLine.length), 0);
-      writeAll(file, dictionary, HEADER_BYTES);
-      this.#writeSlot(file, layout);
-      renameSync(next, path);
-    } catch (error) {
-      closeSync(file);
-      tryUnlink(next);
-      throw error;
-    }
-    if (this.#file !== undefined) closeSync(this.#file);
-    this.#file = file;
-    this.#layout = layout;
-  }
-
   #setFailed(error: Error | undefined): void {
     if (this.#failed === (error !== undefined)) return;
     this.#failed = error !== undefined;
     this.#options.onStateChange(error);
-  }
-}
-
-function jsonLines(lines: readonly string[]): Buffer {
-  return Buffer.from(lines.map((line) => `${line}\n`).join(''));
-}
-
-// A write to a full disk may come back short without an error.
-function writeAll(file: number, bytes: Uint8Array, position: number): void {
-  let done = 0;
-  while (done < bytes.length) done += writeSync(file, bytes, done, bytes.length - done, position + done);
-}
-
-function tryUnlink(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // It was never made, or the directory is gone with it.
   }
 }

@@ -1,0 +1,146 @@
+/** The file of one process's table: where its bytes go, and how it gets larger, so that a kill at any point leaves it whole. */
+import { closeSync, fstatSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import {
+  alignTo8,
+  type Capacity,
+  encodeHeader,
+  encodeSlotHeader,
+  HEADER_BYTES,
+  type Identity,
+  slotOffset,
+} from './layout.ts';
+import type { SeriesTable } from './series-table.ts';
+
+const FILE_MODE = 0o600;
+const MIN_DICTIONARY_BYTES = 4096;
+
+/** How the file is laid out, and how much of the table's dictionary is in it. */
+interface Layout {
+  readonly capacity: Capacity;
+  readonly dictionaryLines: number;
+  readonly dictionaryBytes: number;
+  readonly dictionaryCrc: number;
+}
+
+const NO_LAYOUT: Layout = {
+  capacity: { dictionaryBytes: 0, values: 0 },
+  dictionaryLines: 0,
+  dictionaryBytes: 0,
+  dictionaryCrc: 0,
+};
+
+/** Writes a table as it stands, again and again, to the same name. */
+export class SnapshotFile {
+  readonly #path: string;
+  readonly #table: SeriesTable;
+  #identity: Identity;
+  #file: number | undefined;
+  #layout: Layout = NO_LAYOUT;
+  #sequence = 0;
+
+  /** Touches nothing yet. @param table - with SLOT_HEADER_BYTES in front of its values */
+  constructor(path: string, identity: Identity, table: SeriesTable) {
+    this.#path = path;
+    this.#identity = identity;
+    this.#table = table;
+  }
+
+  /** From the next write on the file tells this identity. */
+  identify(change: Partial<Identity>): void {
+    this.#identity = { ...this.#identity, ...change };
+    this.#layout = NO_LAYOUT;
+  }
+
+  /** @throws system errors; what was published last stays readable, and the next write tries again */
+  write(): void {
+    const table = this.#table;
+    const { capacity } = this.#layout;
+    const added = jsonLines(table.dictionary.slice(this.#layout.dictionaryLines));
+    const dictionaryBytes = this.#layout.dictionaryBytes + added.length;
+    if (this.#file === undefined || dictionaryBytes > capacity.dictionaryBytes || table.used > capacity.values) {
+      this.#layOut();
+      return;
+    }
+    if (added.length > 0) {
+      writeAll(this.#file, added, HEADER_BYTES + this.#layout.dictionaryBytes);
+      this.#layout = {
+        capacity,
+        dictionaryBytes,
+        dictionaryLines: table.dictionary.length,
+        dictionaryCrc: crc32(added, this.#layout.dictionaryCrc),
+      };
+    }
+    this.#writeSlot(this.#file, this.#layout);
+  }
+
+  /** A file that nobody can open any more takes writes for ever: lets go of it, so that the next write makes one. */
+  checkName(): void {
+    if (this.#file !== undefined && fstatSync(this.#file).nlink === 0) this.close();
+  }
+
+  /** Lets go of the file, which stays. */
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  // The sequence moves on only behind a write that is whole: one that was cut short is tried again in the same slot.
+  #writeSlot(file: number, { capacity, dictionaryBytes, dictionaryCrc }: Layout): void {
+    const table = this.#table;
+    const sequence = this.#sequence + 1;
+    const slot = new Uint8Array(table.values.buffer, 0, table.prefixBytes + table.used * 8);
+    encodeSlotHeader(slot, sequence, Date.now(), dictionaryBytes, dictionaryCrc, table.used);
+    writeAll(file, slot, slotOffset(capacity, sequence % 2));
+    this.#sequence = sequence;
+  }
+
+  // A table that outgrew its file gets a new one, renamed over the old.
+  #layOut(): void {
+    const table = this.#table;
+    const identityLine = jsonLines([JSON.stringify(this.#identity)]);
+    const dictionary = Buffer.concat([identityLine, jsonLines(table.dictionary)]);
+    const layout: Layout = {
+      capacity: {
+        dictionaryBytes: alignTo8(Math.max(MIN_DICTIONARY_BYTES, dictionary.length * 2)),
+        values: table.values.length,
+      },
+      dictionaryLines: table.dictionary.length,
+      dictionaryBytes: dictionary.length,
+      dictionaryCrc: crc32(dictionary),
+    };
+    const next = `${this.#path}.new`;
+    const file = openSync(next, 'w', FILE_MODE);
+    try {
+      writeAll(file, encodeHeader(layout.capacity, identityLine.length), 0);
+      writeAll(file, dictionary, HEADER_BYTES);
+      this.#writeSlot(file, layout);
+      renameSync(next, this.#path);
+    } catch (error) {
+      closeSync(file);
+      tryUnlink(next);
+      throw error;
+    }
+    this.close();
+    this.#file = file;
+    this.#layout = layout;
+  }
+}
+
+function jsonLines(lines: readonly string[]): Buffer {
+  return Buffer.from(lines.map((line) => `${line}\n`).join(''));
+}
+
+// A write to a full disk may come back short without an error.
+function writeAll(file: number, bytes: Uint8Array, position: number): void {
+  let done = 0;
+  while (done < bytes.length) done += writeSync(file, bytes, done, bytes.length - done, position + done);
+}
+
+function tryUnlink(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was never made, or the directory is gone with it.
+  }
+}
