@@ -164,12 +164,16 @@ export function readSettings(env: NodeJS.ProcessEnv, options: Partial<Settings> 
   for (const [key, setting] of Object.entries(SETTINGS) as [keyof Settings, Setting][]) {
     settings[key] = setting.fallback;
     origins[key] = 'default';
-    if (options[key] !== undefined) {
-      settings[key] = options[key];
-      origins[key] = 'option';
-      continue;
-    }
     const refused: string[] = [];
+    if (options[key] !== undefined) {
+      const value = setting.parse(asText(key, options[key]));
+      if (value !== undefined) {
+        settings[key] = value;
+        origins[key] = 'option';
+        continue;
+      }
+      refused.push(`the option ${key}: ${asText(key, options[key])} is not ${setting.accepts}`);
+    }
     for (const variable of [setting.variable, setting.otelVariable]) {
       const text = variable && env[variable]?.trim();
       if (!variable || !text) continue;
@@ -190,6 +194,11 @@ export function readSettings(env: NodeJS.ProcessEnv, options: Partial<Settings> 
     origins: origins as ReadSettings['origins'],
     problems,
   };
+}
+
+// Options are numbers in the unit of their name; they go through the same parser as text from the environment.
+function asText(key: string, option: unknown): string {
+  return key.endsWith('Ms') && typeof option === 'number' ? `${option}ms` : String(option);
 }
 
 function integer(min: number, max: number) {

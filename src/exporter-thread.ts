@@ -42,6 +42,7 @@ export class ExporterThread {
   }
 
   #start(): void {
+    if (this.#stopped) return;
     const startedMs = Date.now();
     // Nothing that is preloaded into the app belongs into this thread, we ourselves least of all.
     const { NODE_OPTIONS: _, ...env } = process.env;

@@ -3,7 +3,7 @@
  * `--import`; it loses nothing while it loads a `--require`. So workers get the package in that form.
  */
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const REGISTER = '@x/gunicorn-otel/register';
 const REGISTER_JS = fileURLToPath(new URL('./register.js', import.meta.url));
@@ -44,6 +44,6 @@ function requires(nodeOptions: string | undefined): boolean {
 
 function isRegister(specifier: string): boolean {
   if (specifier === REGISTER) return true;
-  const path = specifier.startsWith('file:') ? fileURLToPath(specifier) : resolve(specifier);
-  return path === REGISTER_JS || path === REGISTER_CJS;
+  if (specifier.startsWith('file:')) return specifier === pathToFileURL(REGISTER_JS).href;
+  return [REGISTER_JS, REGISTER_CJS].includes(resolve(specifier));
 }

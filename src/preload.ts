@@ -6,10 +6,11 @@
 import cluster, { type ClusterSettings } from 'node:cluster';
 import { channel } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
+import { offerMeterProvider } from './api-registry.ts';
 import { messageOf } from './errors.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import { workerExecArgv, workerNodeOptions } from './hand-over.ts';
-import { OTEL_API_REGISTRY, report } from './report.ts';
+import { report } from './report.ts';
 
 type Start = typeof import('./start.ts');
 type Sign = Parameters<Start['activate']>[0];
@@ -19,6 +20,7 @@ const require = createRequire(import.meta.url);
 const PRELOADED = Symbol.for('@x/gunicorn-otel.preloaded');
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const listenStart = channel('tracing:net.server.listen:asyncStart');
+const requestStart = channel('http.server.request.start');
 
 let load: () => Start = () => require('./start.js') as Start;
 
@@ -52,10 +54,16 @@ function wake(sign: Sign): ReturnType<Start['activate']> {
 function watchListens(): void {
   const onListen = (message: unknown) => {
     if (!isHttpServer((message as { server?: object }).server)) return;
+    listening();
+  };
+  // A server may be handed its connections by another one, and never listen.
+  const listening = () => {
     listenStart.unsubscribe(onListen);
+    requestStart.unsubscribe(listening);
     wake('listen');
   };
   listenStart.subscribe(onListen);
+  requestStart.subscribe(listening);
 }
 
 // By what only such servers have: asking by class would load http, https and http2 into every process.
@@ -73,7 +81,12 @@ function watchForks(): void {
     get: () => settings,
     set(value: ClusterSettings) {
       settings = value;
-      if (wake('fork')) handOver(value);
+      if (!wake('fork')) return;
+      try {
+        handOver(value);
+      } catch (error) {
+        report('error', `workers are not preloaded: ${messageOf(error)}`);
+      }
     },
   });
 }
@@ -86,46 +99,18 @@ function handOver(settings: ClusterSettings): void {
   settings.execArgv = workerExecArgv(settings.execArgv ?? [], nodeOptions);
 }
 
-// Every copy of @opentelemetry/api 1.x looks up its globals in one registry. While nobody does, the API is not loaded.
+// There is no proxy for meters in the API: a no-op instrument stays one for ever, so the provider is there from the start.
 function watchMeters(): void {
-  if (Object.hasOwn(globalThis, OTEL_API_REGISTRY)) {
-    registerMeterProvider();
-    return;
-  }
-  const settle = (value: unknown) =>
-    Object.defineProperty(globalThis, OTEL_API_REGISTRY, {
-      value,
-      writable: true,
-      configurable: true,
-      enumerable: true,
-    });
-  Object.defineProperty(globalThis, OTEL_API_REGISTRY, {
-    configurable: true,
-    enumerable: false,
-    get() {
-      settle(undefined);
-      registerMeterProvider();
-      return (globalThis as { [OTEL_API_REGISTRY]?: unknown })[OTEL_API_REGISTRY];
-    },
-    set: settle,
-  });
+  offerMeterProvider((api) => ({
+    getMeter: (...args) => meterProvider()?.getMeter(...args) ?? api.createNoopMeter(),
+  }));
 }
 
-function registerMeterProvider(): void {
+function meterProvider() {
   try {
-    const api = require('@opentelemetry/api') as typeof import('@opentelemetry/api');
-    const registered = api.metrics.setGlobalMeterProvider({
-      getMeter: (...args) => (wake('meter')?.meterProvider() ?? NOOP(api)).getMeter(...args),
-    });
-    if (!registered) {
-      report(
-        'warn',
-        "another OpenTelemetry SDK has registered its MeterProvider first: the app's own metrics go there, not here",
-      );
-    }
+    return wake('meter')?.meterProvider();
   } catch (error) {
-    report('warn', `the app's own metrics cannot be read, @opentelemetry/api could not be loaded: ${messageOf(error)}`);
+    report('error', `the app's own metrics are off in process ${process.pid}: ${messageOf(error)}`);
+    return undefined;
   }
 }
-
-const NOOP = (api: typeof import('@opentelemetry/api')) => ({ getMeter: () => api.createNoopMeter() });

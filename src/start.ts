@@ -15,7 +15,14 @@ import { Failures } from './record/failures.ts';
 import { ABORTED, watchHttp } from './record/http.ts';
 import { RequestTable } from './record/request-table.ts';
 import { report, setLogLevel } from './report.ts';
-import { createGroupDirectory, isLiveGroup, ownMark, removeGroup, snapshotFile } from './snapshot/directory.ts';
+import {
+  createGroupDirectory,
+  isLiveGroup,
+  ownMark,
+  removeGroup,
+  restoreGroup,
+  snapshotFile,
+} from './snapshot/directory.ts';
 import { type Identity, type Role, SLOT_HEADER_BYTES } from './snapshot/layout.ts';
 import { SeriesTable } from './snapshot/series-table.ts';
 import { SnapshotWriter } from './snapshot/writer.ts';
@@ -192,8 +199,9 @@ function wire(settings: Settings, directory: string, role: Role, exporter: Expor
   };
 
   function onStateChange(error: Error | undefined): void {
-    // A group whose owner has ended is read by nobody: its last members need not complain.
-    if (error && !isLiveGroup(directory)) return;
+    // A group whose owner has ended is read by nobody: its last members need not complain. One whose directory somebody
+    // has deleted gets it back, and the next write finds it.
+    if (error && (error as NodeJS.ErrnoException).code === 'ENOENT' && !restoreGroup(directory)) return;
     if (error) failures.count('write', error);
     else report('info', `${path} is written again`);
   }

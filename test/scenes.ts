@@ -41,6 +41,7 @@ export function sceneOf(members: readonly MemberOfScene[], more: Partial<Scene> 
   return {
     nowMs: NOW_MS,
     startMs: STARTED_SECONDS * 1000,
+    members: workers,
     workers,
     resources: new Map(workers.map(({ mark }) => [mark.pid, { memoryBytes: mark.pid * 1024, cpuPercent: 12.5 }])),
     merged: merge(workers),

@@ -2,7 +2,7 @@
  * Adds what processes have published. Pure: cells of counters, up-down counters and histograms are sums slot by slot,
  * so merging is addition, in any order and any grouping; gauges are never added here, a view decides about them.
  */
-import type { Metric, Series } from '../snapshot/dictionary.ts';
+import { attributesKey, type Metric, type Series } from '../snapshot/dictionary.ts';
 import type { Snapshot } from '../snapshot/layout.ts';
 import { type Attributes, cellWidth, type MetricDescriptor, SeriesTable } from '../snapshot/series-table.ts';
 
@@ -27,14 +27,23 @@ export interface Member {
   readonly alive: boolean;
 }
 
-/** Sums over processes: counters and histograms over all of them, up-down counters over the living. No gauges. */
-export function merge(members: Iterable<Member>): Merged {
+/** Attributes of the series that takes what is above the cap. */
+const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
+const OVERFLOW_KEY = attributesKey(OVERFLOW);
+
+/**
+ * Sums over processes: counters and histograms over all of them, up-down counters over the living. No gauges.
+ *
+ * @param maxSeries - per metric: each process has its cap, but those who ever were may have had different series. The
+ *   members that come first keep theirs, so the totals of the dead go in front
+ */
+export function merge(members: Iterable<Member>, maxSeries = Number.POSITIVE_INFINITY): Merged {
   const merged: Merged = new Map();
   for (const { snapshot, alive } of members) {
     for (const metric of snapshot.metrics) {
       const { kind } = metric.descriptor;
       if (kind === 'gauge' || (kind === 'updowncounter' && !alive)) continue;
-      addMetric(merged, metric, snapshot.values);
+      addMetric(merged, metric, snapshot.values, maxSeries);
     }
   }
   return merged;
@@ -59,7 +68,7 @@ export function toTable(merged: Merged): SeriesTable {
   return table;
 }
 
-function addMetric(merged: Merged, metric: Metric, values: Float64Array): void {
+function addMetric(merged: Merged, metric: Metric, values: Float64Array, maxSeries: number): void {
   let target = merged.get(metric.key);
   if (!target) {
     target = { descriptor: metric.descriptor, series: new Map() };
@@ -68,9 +77,11 @@ function addMetric(merged: Merged, metric: Metric, values: Float64Array): void {
   for (const series of metric.series) {
     const cell = cellOf(metric.descriptor, series, values);
     if (!cell) continue;
-    const sum = target.series.get(series.key);
+    const full = target.series.size >= maxSeries && !target.series.has(series.key);
+    const key = full ? OVERFLOW_KEY : series.key;
+    const sum = target.series.get(key);
     if (sum) addTo(sum.values, cell);
-    else target.series.set(series.key, { attributes: series.attributes, values: cell.slice() });
+    else target.series.set(key, { attributes: full ? OVERFLOW : series.attributes, values: cell.slice() });
   }
 }
 

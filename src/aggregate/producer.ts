@@ -12,7 +12,9 @@ export interface Scene {
   readonly nowMs: number;
   /** When the group's totals began. */
   readonly startMs: number;
-  /** The processes that serve or measure, exited ones of late included; the primary too, when it serves. */
+  /** All processes of the group, exited ones of late included. */
+  readonly members: readonly WorkerState[];
+  /** Those that serve or measure: the primary only when it serves. */
   readonly workers: readonly WorkerState[];
   readonly resources: ReadonlyMap<number, ResourceUsage>;
   /** Sums over everybody who ever was. */
@@ -24,6 +26,8 @@ export interface GroupProducerOptions {
   readonly reader: GroupReader;
   readonly sampler: ResourceSampler;
   readonly startMs: number;
+  /** Series per metric in the sums over processes. */
+  readonly maxSeries?: number;
   /** Turns a scene into families; see catalogue/views.ts. */
   readonly view: (scene: Scene) => MetricData[];
 }
@@ -38,16 +42,17 @@ export class GroupProducer implements MetricProducer {
 
   /** Reads, merges and projects. Waits for no worker, only for the sampling of their memory and CPU. */
   async collect(): Promise<CollectionResult> {
-    const { reader, sampler, startMs, view } = this.#options;
-    const resources = await sampler.sample(reader.livingPids());
+    const { reader, sampler, startMs, maxSeries, view } = this.#options;
+    const resources = await sampler.soon(reader.livingPids());
     const nowMs = Date.now();
     const states = reader.read(nowMs);
     const metrics = view({
       nowMs,
       startMs,
+      members: states,
       workers: states.filter(isWorker),
       resources,
-      merged: merge([...reader.totals, ...states]),
+      merged: merge([...reader.totals, ...states], maxSeries),
       snapshotErrors: reader.errors,
     });
     return {

@@ -1,4 +1,5 @@
 /** Memory and CPU of the group's processes, read from outside them: a worker that is blocked has fresh values too. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
 
@@ -13,6 +14,8 @@ type PidUsage = (pids: number[]) => Promise<Record<string, { cpu: number; memory
 
 // Two scrapers a moment apart share one sample: CPU over a few milliseconds says nothing.
 const MIN_AGE_MS = 1000;
+// The first sample of a thread starts two programs (getconf), which takes some 20 ms.
+const PATIENCE_MS = 60;
 
 /** Samples processes with pidusage, at most once a second however many ask. */
 export class ResourceSampler {
@@ -20,9 +23,23 @@ export class ResourceSampler {
   #sample = new Map<number, ResourceUsage>();
   #sampledAtMs = 0;
   #failed = false;
+  #running: Promise<ReadonlyMap<number, ResourceUsage>> | undefined;
 
   constructor(pidusage: PidUsage) {
     this.#pidusage = pidusage;
+  }
+
+  /**
+   * Samples what is due, but gives what was known before rather than keep a scrape waiting: pidusage reads files through
+   * the thread pool of the process, which the app may keep busy for seconds.
+   *
+   * @throws never
+   */
+  soon(pids: readonly number[]): Promise<ReadonlyMap<number, ResourceUsage>> {
+    this.#running ??= this.sample(pids).finally(() => {
+      this.#running = undefined;
+    });
+    return Promise.race([this.#running, delay(PATIENCE_MS, undefined, { ref: false }).then(() => this.#sample)]);
   }
 
   /**

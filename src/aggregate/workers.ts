@@ -24,6 +24,8 @@ export interface WorkerState extends Member {
 export interface GroupReaderOptions {
   readonly directory: string;
   readonly exitedRetentionMs: number;
+  /** Series per metric in the totals; what is more is one overflow series. */
+  readonly maxSeries?: number;
   /** Exited workers that keep their series at the most; the oldest are folded first. */
   readonly maxExited?: number;
 }
@@ -66,7 +68,8 @@ export class GroupReader {
     const living = [];
     const listed = listSnapshots(this.#options.directory);
     for (const { file, mark, complete } of listed) {
-      if (this.#states.get(file)?.alive === false) continue;
+      const state = this.#states.get(file);
+      if (state?.alive === false && (state.snapshot.identity.ended || !isAlive(mark))) continue;
       if (!isAlive(mark)) this.#bury(file, mark, complete, nowMs);
       else if (complete) living.push({ file, mark });
     }
@@ -111,7 +114,7 @@ export class GroupReader {
     if (due.length === 0) return;
     const identity: Identity = { ...due[0]!.snapshot.identity, role: 'totals', folded: due.map(({ file }) => file) };
     try {
-      this.#replaceTotals(identity, merge([...this.totals, ...due]), nowMs);
+      this.#replaceTotals(identity, merge([...this.totals, ...due], this.#options.maxSeries), nowMs);
     } catch (error) {
       // Disk full or directory gone: they stay what they are, and are folded when it works again.
       this.#countError('totals', `the totals of ${this.#options.directory} cannot be written: ${messageOf(error)}`);

@@ -76,13 +76,13 @@ export function appFamilies(scene: Scene, taken: Iterable<string>): { families: 
       else draft.cells.set(labelsKey, { labels, cell: values.slice() });
     }
   }
-  for (const { alive, snapshot } of scene.workers) {
+  for (const { alive, snapshot } of scene.members) {
     if (alive) for (const metric of snapshot.metrics) addGauges(drafts, metric, snapshot);
   }
   return { families: drafts.families(), conflicts: [...drafts.conflicts].sort() };
 }
 
-type Snapshot = Scene['workers'][number]['snapshot'];
+type Snapshot = Scene['members'][number]['snapshot'];
 
 function addGauges(drafts: Drafts, metric: Snapshot['metrics'][number], { identity, values }: Snapshot): void {
   const { descriptor } = metric;

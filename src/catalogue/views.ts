@@ -182,6 +182,8 @@ function requestLabels(attributes: Attributes, labels: readonly string[]): Recor
     const value = attribute === undefined ? undefined : attributes[attribute];
     if (value !== undefined) result[label] = String(value);
   }
+  // What a cap has taken together has no label values of its own; without this it would be a series without labels.
+  if (labels.includes('http_route') && attributes['otel.metric.overflow']) result['otel_metric_overflow'] = 'true';
   return result;
 }
 

@@ -47,12 +47,17 @@ const SAMPLE_TICKS = 10;
 export function startExporter(options: ExporterOptions, onListening: (url: string) => void = () => {}): Exporter {
   const { directory, settings, version, startMs } = options;
   setLogLevel(settings.logLevel);
-  const reader = new GroupReader({ directory, exitedRetentionMs: settings.exitedRetentionMs });
+  const reader = new GroupReader({
+    directory,
+    exitedRetentionMs: settings.exitedRetentionMs,
+    maxSeries: settings.maxSeries,
+  });
   const sampler = new ResourceSampler(pidusage as unknown as ConstructorParameters<typeof ResourceSampler>[0]);
   const producer = new GroupProducer({
     reader,
     sampler,
     startMs,
+    maxSeries: settings.maxSeries,
     view: (scene) => project(scene, { ...scraper.stats, version, expectedWorkers: settings.expectedWorkers }, settings),
   });
   const resource = defaultResource().merge(detectResources({ detectors: [envDetector] }));
@@ -69,7 +74,11 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
   let retry: NodeJS.Timeout | undefined;
   let referenced = true;
   let refused: string | undefined;
-  const listen = () => server.listen({ port: settings.metricsPort, host: settings.bindAddress, exclusive: true });
+  const listen = () => {
+    // An error may also come from a server that listens, when a connection could not be accepted.
+    if (server.listening) return;
+    server.listen({ port: settings.metricsPort, host: settings.bindAddress, exclusive: true });
+  };
   server.on('error', (error: NodeJS.ErrnoException) => {
     // Said once per reason; the port may be free again at any time.
     if (refused !== error.code) report('warn', refusal(error, settings));
@@ -90,6 +99,8 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
   let ticks = 0;
   const ticker = setInterval(() => {
     ticks += 1;
+    // A thread that has ended says so in its file, which is read for that now and then.
+    if (ticks % SAMPLE_TICKS === 0) reader.read();
     if (ticks % SAMPLE_TICKS === 0) void sampler.sample(reader.livingPids());
     else reader.reap();
   }, TICK_MS);

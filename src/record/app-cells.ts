@@ -58,7 +58,9 @@ export class AppCells {
         const metric = data.dataPoints.length === 0 ? undefined : this.#metric(data, scope.name);
         for (const point of metric ? data.dataPoints : []) {
           const cell = this.#cell(metric!, point.attributes);
-          accumulate(this.#table.values, cell, metric!.descriptor, point.value);
+          if (!accumulate(this.#table.values, cell, metric!.descriptor, point.value)) {
+            this.#failures.count('value', `${metric!.descriptor.name} was given NaN or Infinity`);
+          }
           if (metric!.descriptor.kind === 'gauge') gauges.add(cell);
           points += 1;
         }
@@ -131,15 +133,19 @@ export class AppCells {
   }
 }
 
-function accumulate(values: Float64Array, cell: number, descriptor: MetricDescriptor, value: unknown): void {
+// One NaN or Infinity would stay in a sum for ever, and in the sums of everybody.
+function accumulate(values: Float64Array, cell: number, descriptor: MetricDescriptor, value: unknown): boolean {
   if (descriptor.kind === 'gauge') {
     values[cell] = value as number;
     values[cell + 1] = Date.now();
   } else if (descriptor.kind === 'histogram') {
-    const { sum, buckets } = value as Histogram;
-    values[cell]! += sum ?? 0;
+    const { sum = 0, buckets } = value as Histogram;
+    if (!Number.isFinite(sum)) return false;
+    values[cell]! += sum;
     for (const [i, count] of buckets.counts.entries()) values[cell + 1 + i]! += count;
   } else {
+    if (!Number.isFinite(value)) return false;
     values[cell]! += value as number;
   }
+  return true;
 }

@@ -123,6 +123,7 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
         splitMeter(
           providers.synchronous.getMeter(name, version, meterOptions),
           providers.observable.getMeter(name, version, meterOptions),
+          (error) => failures.count('record', error),
         ),
     },
     collectNow() {
@@ -138,14 +139,30 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
   };
 }
 
-function splitMeter(synchronous: Meter, observable: Meter): Meter {
+function splitMeter(synchronous: Meter, observable: Meter, onError: (error: unknown) => void): Meter {
   const meter: Record<string, unknown> = {};
   for (const name of INSTRUMENTS) {
     const owner = OBSERVABLE.has(name) ? observable : synchronous;
     const method = owner[name as keyof Meter] as (...args: unknown[]) => unknown;
-    meter[name] = (...args: unknown[]) => method.apply(owner, args);
+    meter[name] = (...args: unknown[]) => guarded(method.apply(owner, args), onError);
   }
   return meter as unknown as Meter;
+}
+
+// The SDK throws on attributes it cannot make a key of (a BigInt, a cycle); without an SDK the app would not notice.
+function guarded(instrument: unknown, onError: (error: unknown) => void): unknown {
+  for (const name of ['add', 'record']) {
+    const method = (instrument as Record<string, unknown> | undefined)?.[name];
+    if (typeof method !== 'function') continue;
+    (instrument as Record<string, unknown>)[name] = (...args: unknown[]) => {
+      try {
+        method.apply(instrument, args);
+      } catch (error) {
+        onError(error);
+      }
+    };
+  }
+  return instrument;
 }
 
 // The SDK's own collect() is asynchronous only because it waits for observable callbacks; there are none here, and on

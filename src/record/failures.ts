@@ -9,6 +9,8 @@ const CAUSES = {
   request: 'a request could not be counted',
   collect: "the app's instruments could not be collected",
   callback: 'an observable callback of the app failed',
+  value: 'a measurement of the app is left out',
+  record: 'a measurement of the app could not be recorded',
   unsupported: 'an instrument of the app is left out',
   write: 'the snapshot file cannot be written, this process stands still in scrapes until it can',
 } as const;

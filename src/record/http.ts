@@ -206,8 +206,10 @@ function countBodyBytes(): void {
 
 type Method = { call(self: unknown, ...args: unknown[]): unknown };
 
+// The inherited method is looked up at each call: a patch of the parent class that comes later holds as it would without us.
 function shadow(prototype: object, name: string, make: (inherited: Method) => Method): void {
-  const value = make(Reflect.get(prototype, name));
+  const parent = Object.getPrototypeOf(prototype) as Record<string, Method>;
+  const value = make({ call: (self, ...args) => parent[name]!.call(self, ...args) });
   Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: false });
 }
 

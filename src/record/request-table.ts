@@ -13,6 +13,7 @@ const SIZE_BUCKETS = [0, 1, 2, 3, 4, 5, 6].map((k) => 1024 * 4 ** k);
 const METHODS = ['_OTHER', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'TRACE', 'QUERY'];
 const METHOD_INDEX = new Map(METHODS.map((method, index) => [method, index]));
 const MAX_KNOWN_PATHS = 1000;
+const MAX_KNOWN_LENGTH = 200;
 
 export interface RequestTableOptions {
   readonly table: SeriesTable;
@@ -130,7 +131,8 @@ export class RequestTable {
     endpoint ??= newEndpoint(name);
     this.#endpoints.set(name, endpoint);
     if (this.#paths.size >= MAX_KNOWN_PATHS) this.#paths.clear();
-    this.#paths.set(path, endpoint);
+    // A copy: a slice would keep the whole target, query and all, in memory.
+    if (path.length <= MAX_KNOWN_LENGTH) this.#paths.set(Buffer.from(path, 'latin1').toString('latin1'), endpoint);
     return endpoint;
   }
 

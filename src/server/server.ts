@@ -1,7 +1,6 @@
 /** The endpoint: GET and HEAD of a few paths, a failed scrape is never a 200, and nobody is kept waiting for ever. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
 
@@ -29,8 +28,8 @@ const PLAIN_TYPE = 'text/plain; charset=utf-8';
 const MIN_GZIP_BYTES = 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 100;
-
-const compress = promisify(gzip);
+const MAX_REQUESTS_PER_CONNECTION = 1000;
+const IDLE_TIMEOUT_MS = 30_000;
 
 /** @returns a server that does not listen yet */
 export function createMetricsServer(options: ServerOptions): Server {
@@ -50,6 +49,9 @@ export function createMetricsServer(options: ServerOptions): Server {
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
+  server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
+  // Nothing was sent or read for so long: a client that does not take its answer gives its place to another.
+  server.timeout = IDLE_TIMEOUT_MS;
   return server;
 }
 
@@ -89,7 +91,8 @@ async function send(req: IncomingMessage, res: ServerResponse, { status, type, b
   res.setHeader('X-Content-Type-Options', 'nosniff');
   res.setHeader('Vary', 'Accept-Encoding');
   if (bytes.length >= MIN_GZIP_BYTES && acceptsGzip(req.headers['accept-encoding'])) {
-    bytes = await compress(bytes);
+    // Not the asynchronous one: its threads are the process's, and the app may keep them busy.
+    bytes = gzipSync(bytes);
     res.setHeader('Content-Encoding', 'gzip');
   }
   res.setHeader('Content-Length', bytes.length);

@@ -54,7 +54,8 @@ export class Dictionary {
   }
 }
 
-function attributesKey(attributes: Attributes): string {
+/** A text that is equal for equal attributes, whatever their order. */
+export function attributesKey(attributes: Attributes): string {
   return JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 

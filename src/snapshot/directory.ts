@@ -1,14 +1,15 @@
 /** Where a group's processes meet, and who of them is alive. Nothing in here trusts what it finds: /tmp is everybody's. */
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { threadId } from 'node:worker_threads';
 import { GunicornOtelError, messageOf } from '../errors.ts';
 
 // Snapshots hold route patterns and error names: readable by their owner only.
 const DIRECTORY_MODE = 0o700;
-// <pid>-<start>-<pid namespace>: the process that owns the group.
-const GROUP_NAME = /^(\d+)-(\d+)-(\d+)$/;
+// <pid>-<start>-<pid namespace>: the process that owns the group; with the thread behind it when that is not the main one.
+const GROUP_NAME = /^(\d+)-(\d+)-(\d+)(?:-\d+)?$/;
 // <pid>-<start>-<thread>: the process or thread that writes the file.
 // With `.new` behind it while it is laid out.
 const SNAPSHOT_NAME = /^(\d+)-(\d+)-(\d+)\.snapshot(\.new)?$/;
@@ -18,6 +19,8 @@ const FOREIGN_GROUP_AGE_MS = 60_000;
 /** Name of the file in a group's directory that holds what the dead have left. */
 export const TOTALS_FILE = 'totals';
 
+const REMOVE_TRIES = 20;
+
 /** A process, told from a later one with the same pid. */
 export interface ProcessMark {
   readonly pid: number;
@@ -26,22 +29,23 @@ export interface ProcessMark {
 
 /** This process's own mark. @throws never */
 export function ownMark(): ProcessMark {
-  return { pid: process.pid, processStart: processStart(process.pid) ?? Math.floor(performance.timeOrigin) };
+  const start = processStart(process.pid);
+  return { pid: process.pid, processStart: typeof start === 'number' ? start : Math.floor(performance.timeOrigin) };
 }
 
 /**
  * Whether a process is still there and still the same one; a zombie is dead.
- * Where the system does not tell start times (not Linux), the pid alone decides.
+ * Where the start time cannot be read (not Linux, /proc closed), the pid alone decides.
  */
 export function isAlive({ pid, processStart: expected }: ProcessMark): boolean {
   const start = processStart(pid);
+  if (start === 'gone') return false;
   if (start !== undefined) return start === expected;
-  if (process.platform === 'linux') return false;
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 
@@ -54,7 +58,7 @@ export function isAlive({ pid, processStart: expected }: ProcessMark): boolean {
  */
 export function createGroupDirectory(base: string): { path: string; problem?: string } {
   const { pid, processStart } = ownMark();
-  const name = `${pid}-${processStart}-${pidNamespace()}`;
+  const name = `${pid}-${processStart}-${pidNamespace()}${threadId === 0 ? '' : `-${threadId}`}`;
   const problems: string[] = [];
   for (const place of [base, ...fallbackPlaces()]) {
     try {
@@ -84,10 +88,25 @@ export function isLiveGroup(path: string): boolean {
 
 /** Deletes a group and everything in it. @throws never: what is left is found by the next sweep */
 export function removeGroup(path: string): void {
+  // More than once: the exporter thread may be writing into it at this very moment.
+  for (let attempt = 0; attempt < REMOVE_TRIES && existsSync(path); attempt += 1) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch {
+      // Not empty any more: again.
+    }
+  }
+}
+
+/** Makes the directory of a group anew when somebody has deleted it under its living owner. @returns whether it is there */
+export function restoreGroup(path: string): boolean {
+  const owner = groupOwner(path);
+  if (!owner || owner.namespace !== pidNamespace() || !isAlive(owner)) return false;
   try {
-    rmSync(path, { recursive: true, force: true, maxRetries: 2, retryDelay: 5 });
+    makeDirectory(path);
+    return true;
   } catch {
-    // The exporter thread may be writing into it at this very moment.
+    return false;
   }
 }
 
@@ -191,14 +210,16 @@ function list(path: string): string[] {
   }
 }
 
-// proc(5): the state is the first field behind the parenthesised name, the start time the 20th.
-function processStart(pid: number): number | undefined {
+// proc(5): the state is the first field behind the parenthesised name, the start time the 20th. Undefined where it cannot
+// be told (not Linux, no handle left, /proc closed): only a process that is known to be gone may be taken for dead.
+function processStart(pid: number): number | 'gone' | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
-  } catch {
-    return undefined;
+    return fields[0] === 'Z' || fields[0] === 'X' ? 'gone' : Number(fields[19]);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return process.platform === 'linux' && (code === 'ENOENT' || code === 'ESRCH') ? 'gone' : undefined;
   }
 }
 

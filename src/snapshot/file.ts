@@ -76,12 +76,12 @@ export class SnapshotFile {
 
   /** A file that nobody can open any more takes writes for ever: lets go of it, so that the next write makes one. */
   checkName(): void {
-    if (this.#file !== undefined && fstatSync(this.#file).nlink === 0) this.close();
+    if (this.#file !== undefined && !hasName(this.#file)) this.close();
   }
 
-  /** Lets go of the file, which stays. */
+  /** Lets go of the file, which stays. @throws never */
   close(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
+    if (this.#file !== undefined) tryClose(this.#file);
     this.#file = undefined;
   }
 
@@ -117,7 +117,7 @@ export class SnapshotFile {
       this.#writeSlot(file, layout);
       renameSync(next, this.#path);
     } catch (error) {
-      closeSync(file);
+      tryClose(file);
       tryUnlink(next);
       throw error;
     }
@@ -135,6 +135,23 @@ function jsonLines(lines: readonly string[]): Buffer {
 function writeAll(file: number, bytes: Uint8Array, position: number): void {
   let done = 0;
   while (done < bytes.length) done += writeSync(file, bytes, done, bytes.length - done, position + done);
+}
+
+// A handle that is no good any more (closed by others, stale on a network disk) names nothing.
+function hasName(file: number): boolean {
+  try {
+    return fstatSync(file).nlink > 0;
+  } catch {
+    return false;
+  }
+}
+
+function tryClose(file: number): void {
+  try {
+    closeSync(file);
+  } catch {
+    // It was no good any more.
+  }
 }
 
 function tryUnlink(path: string): void {
