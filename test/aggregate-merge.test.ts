@@ -101,6 +101,21 @@ describe('a merge', () => {
     assert.deepEqual(Object.values(sums(merge([{ snapshot: older, alive: true }]))), [[1]]);
   });
 
+  it('has at most so many series per metric, whoever they came from, and loses no value', () => {
+    fc.assert(
+      fc.property(processes, fc.integer({ min: 1, max: 3 }), (group, cap) => {
+        const all = merge(group.map(memberOf));
+        const capped = merge(group.map(memberOf), cap);
+        for (const [key, { series }] of capped) {
+          assert.ok(series.size <= cap + 1);
+          const total = (from: typeof series) =>
+            [...from.values()].reduce((sum, { values }) => sum + values.reduce((a, b) => a + b, 0), 0);
+          assert.equal(total(series), total(all.get(key)!.series));
+        }
+      }),
+    );
+  });
+
   it('adds cells slot by slot', () => {
     const sum = Float64Array.of(1, 2, 3);
     addTo(sum, Float64Array.of(10, 20, 30));

@@ -65,6 +65,22 @@ describe('a sample', () => {
     assert.equal((await sampler.sample([1], 7001)).size, 1);
   });
 
+  it('that hangs keeps no scrape waiting: what was known before is given', async (t) => {
+    // Its patience does not keep a process alive; the exporter's thread has its ticker.
+    const ticker = setInterval(() => {}, 1000);
+    t.after(() => clearInterval(ticker));
+    let hang = false;
+    const { sampler } = fake((pids) =>
+      hang
+        ? new Promise(() => {})
+        : Promise.resolve(Object.fromEntries(pids.map((pid) => [pid, { memory: 5, cpu: 1 }]))),
+    );
+    await sampler.sample([1], 5000);
+    hang = true;
+    const known = await sampler.soon([1]);
+    assert.deepEqual(known.get(1), { memoryBytes: 5, cpuPercent: 1 });
+  });
+
   it('of this process by the real pidusage is in bytes and percent', async () => {
     const sampler = new ResourceSampler(pidusage as unknown as Usage);
     const usage = (await sampler.sample([process.pid])).get(process.pid)!;

@@ -201,6 +201,13 @@ describe('a setting', () => {
       const { settings, origins, problems } = readSettings({ [variable]: 'nonsense\0' }, { [key]: value });
       assert.deepEqual([settings[key], origins[key], problems], [value, 'option', []], text);
     });
+
+    it(`${variable} holds when the option of its name is none that is accepted, and one line says so`, () => {
+      const [text, value] = valid[0]!;
+      const { settings, origins, problems } = readSettings({ [variable]: text }, { [key]: 'nonsense\0' as never });
+      assert.deepEqual([settings[key], origins[key], problems.length], [value, variable, 1]);
+      assert.match(problems[0]!, new RegExp(`option ${key}.*${variable} holds instead`));
+    });
   }
 
   for (const [key, { variable, otelVariable }] of ROWS) {

@@ -42,6 +42,11 @@ test('what NODE_OPTIONS or an own --require preloads already is not preloaded by
   ]);
 });
 
+test('what others import is not looked into, however odd', () => {
+  const odd = ['--import', 'file:///tmp/a%2Fb.mjs', '--import=data:text/javascript,0'];
+  assert.deepEqual(workerExecArgv(odd, undefined), [...odd, ...REQUIRED]);
+});
+
 test('no NODE_OPTIONS stays none', () => {
   assert.equal(workerNodeOptions(undefined), undefined);
 });

@@ -22,6 +22,32 @@ import { freshDirectory, until } from './processes.ts';
 
 setLogLevel('none');
 
+describe('what the app records wrongly', () => {
+  it('does not throw, where without an SDK it would not', (t) => {
+    const { meter, collectNow, series } = start(t);
+    const counter = meter.createCounter('jobs');
+    const cycle: Record<string, unknown> = {};
+    cycle['self'] = cycle;
+    counter.add(1, { id: 10n } as never);
+    meter.createHistogram('time').record(1, cycle as never);
+    counter.add(2);
+    collectNow();
+    assert.deepEqual(series('jobs'), [[{}, [2]]]);
+    assert.deepEqual(series('errors'), [[{ cause: 'record' }, [2]]]);
+  });
+
+  it('poisons no sum: what is not a number is left out, and counted', (t) => {
+    const { meter, collectNow, series } = start(t);
+    const counter = meter.createCounter('jobs');
+    for (const value of [Number.NaN, 1, Number.POSITIVE_INFINITY, 2]) {
+      counter.add(value);
+      collectNow();
+    }
+    assert.deepEqual(series('jobs'), [[{}, [3]]]);
+    assert.deepEqual(series('errors'), [[{ cause: 'value' }, [2]]]);
+  });
+});
+
 describe('what the app records', () => {
   it('is in the table at once after a synchronous collection, counted once', (t) => {
     const { meter, collectNow, series } = start(t);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
+import fs, {
   chmodSync,
   chownSync,
   existsSync,
@@ -15,6 +15,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import {
@@ -121,6 +122,20 @@ describe('a mark', () => {
     assert.ok(isAlive(sleeper.mark));
     await sleeper.kill();
     assert.ok(!isAlive(sleeper.mark));
+  });
+
+  it('is not taken for dead because it cannot be looked at for a moment', (t) => {
+    const mark = ownMark();
+    t.mock.method(fs, 'readFileSync', () => {
+      throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+    });
+    syncBuiltinESMExports();
+    try {
+      assert.ok(isAlive(mark));
+    } finally {
+      t.mock.restoreAll();
+      syncBuiltinESMExports();
+    }
   });
 
   it('of this very process is alive, and not once its pid is given to another one', () => {
