@@ -30,6 +30,23 @@ describe("the app's metrics", () => {
     ]);
   });
 
+  it('that are histograms whose buckets were changed in a reload are one histogram, none of their values lost', async () => {
+    const table = (bounds: number[], cell: number[]) =>
+      measure(new SeriesTable(), { name: 'wait', unit: 's', kind: 'histogram', bounds: [bounds], cell });
+    const samples = await samplesOf([
+      { table: table([1, 2], [5, 3, 1, 1]), alive: false },
+      { table: table([0.5, 2, 9], [7, 1, 1, 1, 0]) },
+    ]);
+    assert.equal(sum(samples, 'wait_seconds_sum'), 12);
+    const buckets = select(samples, 'wait_seconds_bucket').map(({ labels, value }) => [labels['le'], value]);
+    assert.deepEqual(buckets, [
+      ['1', 4],
+      ['2', 6],
+      ['+Inf', 8],
+    ]);
+    assert.deepEqual(select(samples, 'gunicorn_exporter_conflicts'), []);
+  });
+
   it('that are gauges have one sample per living process, once they were set', async () => {
     const table = (...cell: number[]) => measure(new SeriesTable(), { name: 'level', kind: 'gauge', cell });
     const samples = await samplesOf([

@@ -3,7 +3,7 @@ import { addTo, cellOf } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
-import type { Family, Point } from './families.ts';
+import { type Family, type Point, rebucket } from './families.ts';
 import { prometheusLabels, prometheusName } from './naming.ts';
 
 const TYPES = { counter: 'counter', updowncounter: 'gauge', histogram: 'histogram', gauge: 'gauge' } as const;
@@ -30,7 +30,7 @@ class Drafts {
   get(key: string, descriptor: MetricDescriptor): Draft | undefined {
     const name = prometheusName(descriptor);
     const known = this.#drafts.get(name);
-    if (known?.key === key) return known;
+    if (known && (known.key === key || differOnlyInBuckets(known.descriptor, descriptor))) return known;
     const names = sampleNames(name, TYPES[descriptor.kind]);
     if (names.some((sample) => this.#sampleNames.has(sample))) {
       this.conflicts.add(name);
@@ -72,8 +72,9 @@ export function appFamilies(scene: Scene, taken: Iterable<string>): { families: 
       const { labels, key: labelsKey } = labelsOf(attributes);
       const same = draft.cells.get(labelsKey);
       // Attributes that differ for OTel (200 and "200", a.b and a_b) may be one label set for Prometheus.
-      if (same) addTo(same.cell, values);
-      else draft.cells.set(labelsKey, { labels, cell: values.slice() });
+      const cell = descriptor.bounds ? inBucketsOf(draft.descriptor, descriptor, values) : values;
+      if (same) addTo(same.cell, cell);
+      else draft.cells.set(labelsKey, { labels, cell: cell.slice() });
     }
   }
   for (const { alive, snapshot } of scene.members) {
@@ -98,6 +99,16 @@ function addGauges(drafts: Drafts, metric: Snapshot['metrics'][number], { identi
     if (same && same.cell[1]! > cell[1]!) continue;
     draft.cells.set(labelsKey, { labels: { ...labels, worker_id: identity.workerId }, cell });
   }
+}
+
+// A histogram whose bounds were changed while the group goes on is still the same histogram.
+function differOnlyInBuckets(a: MetricDescriptor, b: MetricDescriptor): boolean {
+  return a.kind === 'histogram' && b.kind === 'histogram' && a.unit === b.unit && a.name === b.name;
+}
+
+function inBucketsOf(to: MetricDescriptor, from: MetricDescriptor, cell: Float64Array): Float64Array {
+  const bounds = from.bounds?.[0] ?? [];
+  return rebucket(cell.subarray(0, bounds.length + 2), bounds, to.bounds?.[0] ?? []);
 }
 
 function pointValue(descriptor: MetricDescriptor, cell: Float64Array): Point['value'] {

@@ -57,3 +57,22 @@ export function toHrTime(unixMs: number): HrTime {
 export function countOf(histogram: Float64Array): number {
   return histogram.subarray(1).reduce((sum, count) => sum + count, 0);
 }
+
+/**
+ * A histogram in the buckets of another. Processes of one group may have other buckets for a while, when they are changed
+ * without ending it. What was counted below a bound is counted below the next one that there is: never too much below any
+ * of them, all in +Inf.
+ *
+ * @param cell - the sum, then a count per bucket of `from`
+ * @returns the same for the buckets of `to`; `cell` itself where they are equal
+ */
+export function rebucket(cell: Float64Array, from: readonly number[], to: readonly number[]): Float64Array {
+  if (from.length === to.length && from.every((bound, i) => bound === to[i])) return cell;
+  const result = new Float64Array(to.length + 2);
+  result[0] = cell[0]!;
+  for (let i = 0; i <= from.length; i += 1) {
+    const bucket = to.findIndex((bound) => bound >= (from[i] ?? Number.POSITIVE_INFINITY));
+    result[1 + (bucket === -1 ? to.length : bucket)]! += cell[1 + i]!;
+  }
+  return result;
+}

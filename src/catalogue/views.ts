@@ -10,7 +10,7 @@ import type { WorkerState } from '../aggregate/workers.ts';
 import { OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
 import { appFamilies, sampleNames } from './app-families.ts';
-import { countOf, type Family, type Point, toHrTime, toMetricData } from './families.ts';
+import { countOf, type Family, type Point, rebucket, toHrTime, toMetricData } from './families.ts';
 import {
   type ExporterValue,
   METRICS,
@@ -92,7 +92,7 @@ function projectRequests({ value, per }: From<'requests'>, { scene, labels }: Co
     const key = JSON.stringify(all);
     const sum = sums.get(key);
     if (!sum) sums.set(key, { labels: all, cell: part.slice(), bounds });
-    else addTo(sum.cell, same(bounds, sum.bounds) ? part : rebucket(part, bounds, sum.bounds));
+    else addTo(sum.cell, rebucket(part, bounds, sum.bounds));
   };
   if (per === 'group') {
     for (const { descriptor, series } of scene.merged.values()) {
@@ -192,22 +192,6 @@ function requestHistogram({ bounds = [] }: MetricDescriptor, cell: Float64Array,
   const index = Math.max(0, REQUEST_HISTOGRAMS.indexOf(value));
   const start = bounds.slice(0, index).reduce((sum, list) => sum + list.length + 2, 0);
   return { part: cell.subarray(start, start + bounds[index]!.length + 2), bounds: bounds[index]! };
-}
-
-// Processes of one group may have other buckets for a while, when the setting is changed without ending it. What was
-// counted below a bound is counted below the next one that there is: never too much below any of them, all in +Inf.
-function rebucket(cell: Float64Array, from: readonly number[], to: readonly number[]): Float64Array {
-  const result = new Float64Array(to.length + 2);
-  result[0] = cell[0]!;
-  for (let i = 0; i <= from.length; i += 1) {
-    const bucket = to.findIndex((bound) => bound >= (from[i] ?? Number.POSITIVE_INFINITY));
-    result[1 + (bucket === -1 ? to.length : bucket)]! += cell[1 + i]!;
-  }
-  return result;
-}
-
-function same(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((bound, i) => bound === b[i]);
 }
 
 function requestWidth({ bounds = [] }: MetricDescriptor): number {
