@@ -53,6 +53,8 @@ export const VERSION = (
 
 let active: (Activation & { role: Role; forks(): void }) | undefined;
 let disabled = false;
+// After a stop() the signs of preload.ts wake nobody any more, only another start() does.
+let stopped = false;
 
 /** What `start` gives. */
 export interface Started {
@@ -77,7 +79,7 @@ export function start(options: Partial<Settings> = {}): Started {
 /**
  * Makes this process a member of a group, or the owner of a new one; once, later calls give the same.
  *
- * @returns undefined when OTEL_SDK_DISABLED is true
+ * @returns undefined when OTEL_SDK_DISABLED is true, or a stop() was the last word
  * @throws GUNICORN_OTEL_ERR_DIRECTORY when there is no place for the group's files
  */
 export function activate(sign: Sign, options: Partial<Settings> = {}): Activation | undefined {
@@ -85,6 +87,8 @@ export function activate(sign: Sign, options: Partial<Settings> = {}): Activatio
     if (sign === 'fork') active?.forks();
     return active;
   }
+  if (stopped && sign !== 'start') return undefined;
+  stopped = false;
   const { settings, problems } = readSettings(process.env, options);
   setLogLevel(settings.logLevel);
   disabled = settings.sdkDisabled;
@@ -195,6 +199,7 @@ function wire(settings: Settings, directory: string, role: Role, exporter: Expor
       appMetrics?.stop();
       if (exporter) delete process.env[GROUP_VARIABLE];
       active = undefined;
+      stopped = true;
     },
   };
 
