@@ -17,6 +17,8 @@ test('a client that leaves before the answer counts as aborted, without a status
   socket.destroy();
   const samples = await settled(app, 1);
   assert.equal(sum(samples, COUNT, { http_route: '/hang', error_type: 'aborted', ...BEFORE_HEADERS }), 1);
+  const failed = { method: 'GET', endpoint: '/hang', error_type: 'aborted' };
+  assert.equal(sum(samples, 'gunicorn_worker_failed_requests_total', failed), 1);
 });
 
 test('a client that leaves during the answer counts as aborted, with the status it got', async (t) => {

@@ -6,8 +6,16 @@ import { ACTIVE_REQUESTS_METRIC, ERRORS_METRIC, OVERFLOW_METRIC } from '../snaps
 
 /** Where the values of a row come from. */
 export type Source =
-  /** The request cells: how many requests, or one of their histograms. `per`: kept apart by worker, or summed over all. */
-  | { readonly from: 'requests'; readonly value: RequestValue; readonly per: 'worker' | 'group' }
+  /**
+   * The request cells: how many requests, or one of their histograms. `per`: kept apart by worker, or summed over all.
+   * `only`: requests with an error, see http_server_request_duration_seconds.
+   */
+  | {
+      readonly from: 'requests';
+      readonly value: RequestValue;
+      readonly per: 'worker' | 'group';
+      readonly only?: 'failed';
+    }
   /** One value of each living worker. */
   | { readonly from: 'worker'; readonly value: WorkerValue }
   /** A sum that processes publish under `metric`, its attributes as labels. */
@@ -112,6 +120,14 @@ export const METRICS: readonly MetricRow[] = [
     help: 'Always 1; the state of a living worker is in the label, and when it was entered (unix seconds).',
     labels: ['worker_id', 'state', 'timestamp'],
     source: { from: 'worker', value: 'state' },
+  },
+  {
+    name: 'gunicorn_worker_failed_requests_total',
+    type: 'counter',
+    unit: '',
+    help: 'Requests that failed: answered 5xx, aborted by the client, or under way when an error ended the process.',
+    labels: ['worker_id', 'method', 'endpoint', 'error_type'],
+    source: { from: 'requests', value: 'count', per: 'worker', only: 'failed' },
   },
   {
     name: 'http_server_request_duration_seconds',

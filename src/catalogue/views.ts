@@ -79,7 +79,7 @@ export function project(scene: Scene, exporter: ExporterState, options: ViewOpti
   return [...documented, ...app.families].map((family) => toMetricData(family, startTime, endTime));
 }
 
-function projectRequests({ value, per }: From<'requests'>, { scene, labels }: Context): Point[] {
+function projectRequests({ value, per, only }: From<'requests'>, { scene, labels }: Context): Point[] {
   const sums = new Map<string, { labels: Record<string, string>; cell: Float64Array; bounds: readonly number[] }>();
   const add = (
     attributes: Attributes,
@@ -87,6 +87,7 @@ function projectRequests({ value, per }: From<'requests'>, { scene, labels }: Co
     cell: Float64Array,
     descriptor: MetricDescriptor,
   ) => {
+    if (only === 'failed' && attributes['error.type'] === undefined) return;
     const { part, bounds } = requestHistogram(descriptor, cell, value);
     const all = { ...own, ...requestLabels(attributes, labels) };
     const key = JSON.stringify(all);
