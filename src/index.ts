@@ -1,5 +1,6 @@
 /** Public API: explicit names, nothing else is stable. */
-export { METRICS, type MetricRow } from './catalogue/metrics.ts';
+export type { MetricRow } from './catalogue/metric-row.ts';
+export { METRICS } from './catalogue/metrics.ts';
 export {
   type ReadSettings,
   readSettings,

@@ -1,7 +1,7 @@
 /** Families of samples between the views and OTel: what every view gives, and its form as MetricData. */
 import { type HrTime, ValueType } from '@opentelemetry/api';
 import { AggregationTemporality, DataPointType, type MetricData } from '@opentelemetry/sdk-metrics';
-import type { MetricRow } from './metrics.ts';
+import type { MetricRow } from './metric-row.ts';
 
 /** A sample before it is OTel's: for histograms the cell of one, see cellWidth, with its bounds. */
 export interface Point {

@@ -3,50 +3,7 @@
  * it; a metric that is not in here is not emitted by this package.
  */
 import { ACTIVE_REQUESTS_METRIC, ERRORS_METRIC, OVERFLOW_METRIC } from '../snapshot/own-metrics.ts';
-
-/** Where the values of a row come from. */
-export type Source =
-  /**
-   * The request cells: how many requests, or one of their histograms. `per`: kept apart by worker, or summed over all.
-   * `only`: requests with an error, see http_server_request_duration_seconds.
-   */
-  | {
-      readonly from: 'requests';
-      readonly value: RequestValue;
-      readonly per: 'worker' | 'group';
-      readonly only?: 'failed';
-    }
-  /** One value of each living worker. */
-  | { readonly from: 'worker'; readonly value: WorkerValue }
-  /** A sum that processes publish under `metric`, its attributes as labels. */
-  | { readonly from: 'sum'; readonly metric: string }
-  /** What the exporter knows about itself. */
-  | { readonly from: 'exporter'; readonly value: ExporterValue };
-
-export type RequestValue = 'count' | 'duration' | 'requestSize' | 'responseSize';
-export type WorkerValue = 'memoryBytes' | 'cpuPercent' | 'uptimeSeconds' | 'state' | 'snapshotAgeSeconds';
-export type ExporterValue =
-  | 'info'
-  | 'scrapes'
-  | 'scrapeErrors'
-  | 'lastScrapeSeconds'
-  | 'snapshotErrors'
-  | 'series'
-  | 'expectedWorkers'
-  | 'conflicts';
-
-export interface MetricRow {
-  /** As it is scraped, suffixes and all. */
-  readonly name: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  /** Base unit of the value; '' where it has none. */
-  readonly unit: string;
-  readonly help: string;
-  readonly labels: readonly string[];
-  /** Labels that GUNICORN_OTEL_LABELS=detailed adds. */
-  readonly detailedLabels?: readonly string[];
-  readonly source: Source;
-}
+import type { MetricRow } from './metric-row.ts';
 
 const DETAILED = { detailedLabels: ['method', 'endpoint'] };
 const PER_REQUEST = ['http_request_method', 'http_route', 'http_response_status_code', 'error_type'];

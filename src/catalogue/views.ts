@@ -11,14 +11,8 @@ import { OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
 import { appFamilies, sampleNames } from './app-families.ts';
 import { countOf, type Family, type Point, rebucket, toHrTime, toMetricData } from './families.ts';
-import {
-  type ExporterValue,
-  METRICS,
-  type MetricRow,
-  type RequestValue,
-  type Source,
-  type WorkerValue,
-} from './metrics.ts';
+import type { ExporterValue, MetricRow, RequestValue, Source, WorkerValue } from './metric-row.ts';
+import { METRICS } from './metrics.ts';
 
 /** What the exporter knows about itself at the time of a scrape. */
 export interface ExporterState {
