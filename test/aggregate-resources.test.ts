@@ -65,7 +65,7 @@ describe('a sample', () => {
     assert.equal((await sampler.sample([1], 7001)).size, 1);
   });
 
-  it('that hangs keeps no scrape waiting: what was known before is given', async (t) => {
+  it('that hangs keeps no scrape waiting: what was known before is given', { timeout: 10_000 }, async (t) => {
     // Its patience does not keep a process alive; the exporter's thread has its ticker.
     const ticker = setInterval(() => {}, 1000);
     t.after(() => clearInterval(ticker));
