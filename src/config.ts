@@ -22,6 +22,9 @@ export interface Settings {
   readonly maxEndpoints: number;
   readonly maxSeries: number;
   readonly scrapeTimeoutMs: number;
+  readonly workerIds: 'unique' | 'slot';
+  readonly gaugeModes: Readonly<Record<string, string>>;
+  readonly unresponsiveAfterMs: number;
 }
 
 /** One row. `parse` gives undefined for what it does not accept; `accepts` says what it does, for the line. */
@@ -147,6 +150,20 @@ export const SETTINGS: SettingsTable = {
     fallback: 10_000,
     ...duration('s', 100),
     meaning: 'a scrape that takes longer is answered with 503',
+  },
+  workerIds: { variable: 'GUNICORN_OTEL_WORKER_ID', fallback: 'unique', ...oneOf('unique', 'slot'), meaning: '' },
+  gaugeModes: {
+    variable: 'GUNICORN_OTEL_GAUGE_MODES',
+    fallback: {},
+    accepts: '',
+    parse: (t) => Object.fromEntries(t.split(',').map((p) => p.split('='))),
+    meaning: '',
+  },
+  unresponsiveAfterMs: {
+    variable: 'GUNICORN_OTEL_UNRESPONSIVE_AFTER',
+    fallback: 5000,
+    ...duration('s', 2000),
+    meaning: '',
   },
 };
 

@@ -10,6 +10,7 @@ import { offerMeterProvider } from './api-registry.ts';
 import { messageOf } from './errors.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import { workerExecArgv, workerNodeOptions } from './hand-over.ts';
+import { isHttpServer } from './http-server.ts';
 import { report } from './report.ts';
 
 type Start = typeof import('./start.ts');
@@ -64,11 +65,6 @@ function watchListens(): void {
   };
   listenStart.subscribe(onListen);
   requestStart.subscribe(listening);
-}
-
-// By what only such servers have: asking by class would load http, https and http2 into every process.
-function isHttpServer(server: object | undefined): boolean {
-  return server !== undefined && ('closeIdleConnections' in server || 'updateSettings' in server);
 }
 
 // fork() and setupPrimary() both assign `cluster.settings` before anything is spawned: the one moment in which the

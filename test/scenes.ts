@@ -4,7 +4,7 @@ import type { MetricData } from '@opentelemetry/sdk-metrics';
 import { merge } from '../src/aggregate/merge.ts';
 import type { Scene } from '../src/aggregate/producer.ts';
 import type { WorkerState } from '../src/aggregate/workers.ts';
-import { type ExporterState, project } from '../src/catalogue/views.ts';
+import { type ExporterState, project, type ViewOptions } from '../src/catalogue/views.ts';
 import { Scraper } from '../src/export/prometheus.ts';
 import { RequestTable } from '../src/record/request-table.ts';
 import { decodeSnapshot, encodeSnapshot, type Identity } from '../src/snapshot/layout.ts';
@@ -60,9 +60,17 @@ export const EXPORTER: ExporterState = {
   series: 42,
 };
 
+/** Settings of the views unless told. */
+export const VIEW_OPTIONS: ViewOptions = {
+  labels: 'standard',
+  exitedRetentionMs: 300_000,
+  unresponsiveAfterMs: 5000,
+  gaugeModes: {},
+};
+
 /** The text of a scrape of the scene. */
 export async function textOf(scene: Scene, labels: 'standard' | 'detailed' = 'standard'): Promise<string> {
-  return render(project(scene, EXPORTER, { labels }));
+  return render(project(scene, EXPORTER, { ...VIEW_OPTIONS, labels }));
 }
 
 export async function render(metrics: MetricData[]): Promise<string> {

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Meter, MeterOptions, MeterProvider } from '@opentelemetry/api';
-import type { MetricData, MetricProducer, ScopeMetrics } from '@opentelemetry/sdk-metrics';
+import type { MetricData, MetricProducer, ScopeMetrics, ViewOptions } from '@opentelemetry/sdk-metrics';
 import type { SeriesTable } from '../snapshot/series-table.ts';
 import type { SnapshotWriter } from '../snapshot/writer.ts';
 import { AppCells } from './app-cells.ts';
@@ -19,6 +19,8 @@ export interface AppMetricsOptions {
   readonly failures: Failures;
   readonly observableIntervalMs: number;
   readonly maxSeries: number;
+  /** OTel's ViewOptions for the app's instruments. */
+  readonly views?: readonly object[];
 }
 
 export interface AppMetrics {
@@ -70,12 +72,13 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
   }
 
   const { failures } = options;
+  const views = [...(options.views ?? [])] as ViewOptions[];
   const cells = new AppCells(options, sdk.DataPointType);
   const synchronous = new DeltaReader();
   const observable = new DeltaReader();
   const providers = {
-    synchronous: new sdk.MeterProvider({ readers: [synchronous] }),
-    observable: new sdk.MeterProvider({ readers: [observable] }),
+    synchronous: new sdk.MeterProvider({ readers: [synchronous], views }),
+    observable: new sdk.MeterProvider({ readers: [observable], views }),
   };
   let observedAtMs = Number.NEGATIVE_INFINITY;
   let observing = false;
