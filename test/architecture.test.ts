@@ -20,7 +20,17 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   server: [],
 };
 /** At the top, for everybody; they know no room. */
-const SHARED = ['errors.ts', 'report.ts', 'config.ts', 'group-variable.ts', 'http-server.ts'];
+const SHARED = [
+  'errors.ts',
+  'report.ts',
+  'config.ts',
+  'settings.ts',
+  'redis-settings.ts',
+  'setting-parsers.ts',
+  'setting-row.ts',
+  'group-variable.ts',
+  'http-server.ts',
+];
 /** At the top, and the only ones there that know rooms. */
 const WIRING = ['start.ts', 'member.ts', 'identity.ts', 'exporter-thread.ts', 'index.ts'];
 const ACTS_ON_IMPORT = ['register.ts', 'register.cts', 'cli.ts', 'export/thread.ts'];
