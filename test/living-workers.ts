@@ -69,9 +69,9 @@ export function areShown(running: Running, ids: string[]): Promise<Map<string, W
   );
 }
 
-/** How each worker has ended, by the cluster's id, as `keeps-workers.mjs` says it: a signal or an exit code. */
+/** How each worker has ended, by the cluster's id, as the fixtures say it: a signal or an exit code. */
 export function endings(cluster: Running): Map<string, string> {
-  return new Map([...cluster.output.stdout.matchAll(/^ended (\d+) (\w+)$/gm)].map(([, id, how]) => [id!, how!]));
+  return new Map([...cluster.output.stdout.matchAll(/^ended ([\d.]+) (\w+)$/gm)].map(([, id, how]) => [id!, how!]));
 }
 
 /** Those of its workers that have listened and are alive: not even zombies. */
