@@ -11,7 +11,7 @@ import { identify } from './identity.ts';
 import { type ExitedWorkerInfo, guardHooks, type Hooks, type ServerInfo, type WorkerInfo } from './lifecycle.ts';
 import type { AppMetrics } from './record/app-metrics.ts';
 import { watchCluster } from './record/cluster.ts';
-import { Condition, STATE_SIGNALS, watchDisconnect } from './record/condition.ts';
+import { Condition, lookForDisconnect, STATE_SIGNALS } from './record/condition.ts';
 import { errorTypeOf } from './record/error-type.ts';
 import { Exits } from './record/exits.ts';
 import { Failures } from './record/failures.ts';
@@ -66,6 +66,7 @@ export interface Member {
 }
 
 const MAX_SIGNAL_SERIES = 50;
+const ALL_SIGNALS = [...new Set([...Object.keys(SIGNAL_ACTIONS), ...STATE_SIGNALS])];
 
 /** Begins to measure and to publish. @throws never: what cannot be written is told and tried again */
 export function startMember(options: MemberOptions): Member {
@@ -89,6 +90,10 @@ export function startMember(options: MemberOptions): Member {
     unresponsiveAfterMs: settings.unresponsiveAfterMs,
     onStateChange,
     onResume: () => condition.resumed(),
+    onBeat: () => {
+      lookForDisconnect(condition);
+      forks?.look();
+    },
   });
   const changed = () => writer.changed(performance.now());
   let { role } = identity;
@@ -124,8 +129,7 @@ export function startMember(options: MemberOptions): Member {
     },
   });
   const onExit = (exited: ExitedWorkerInfo) => hooks.childExit?.(server, Object.freeze(exited));
-  const stops = [watchDisconnect(condition)];
-  stops.push(
+  const stops = [
     watchThreads({
       exits,
       directory,
@@ -135,11 +139,9 @@ export function startMember(options: MemberOptions): Member {
       onExit,
       onError: (error) => failures.count('thread', error),
     }),
-  );
-  if (role !== 'thread')
-    stops.push(
-      watchSignals(owner ? [...new Set([...Object.keys(SIGNAL_ACTIONS), ...STATE_SIGNALS])] : STATE_SIGNALS, onSignal),
-    );
+  ];
+  // Signals are the main thread's.
+  if (role !== 'thread') stops.push(watchSignals(owner ? ALL_SIGNALS : STATE_SIGNALS, onSignal));
   let forks: ReturnType<typeof watchCluster> | undefined;
   let born = false;
 

@@ -49,7 +49,8 @@ test('before anybody has ended every reason stands at zero, and no worker is tol
 test('a worker is told to have ended by its signal, else by its code, and to have been replaced', async (t) => {
   const cluster = await started(t, 1);
   const counts = { ...NO_REASON };
-  const url = `http://127.0.0.1:${cluster.port}`;
+  // Each worker that is alone has a port of its own.
+  const url = () => `http://127.0.0.1:${[...cluster.output.stdout.matchAll(/^ready on port (\d+)/gm)].at(-1)![1]}`;
   let id = 0;
   const ends = async (how: string, ending: Ending, end: (pid: number) => unknown) => {
     id += 1;
@@ -67,10 +68,10 @@ test('a worker is told to have ended by its signal, else by its code, and to hav
     await ends(signal, ending, (pid) => process.kill(pid, signal));
   }
   for (const [code, ending] of Object.entries(BY_CODE)) {
-    await ends(code, ending, () => assert.rejects(request(`${url}/exit?${code}`)));
+    await ends(code, ending, () => assert.rejects(request(`${url()}/exit?${code}`)));
   }
-  await ends('1', CRASH, () => assert.rejects(request(`${url}/throw`)));
-  await ends('1', CRASH, () => assert.rejects(request(`${url}/rejects`)));
+  await ends('1', CRASH, () => assert.rejects(request(`${url()}/throw`)));
+  await ends('1', CRASH, () => assert.rejects(request(`${url()}/rejects`)));
   await ends('0', QUIT, () => cluster.child.kill('SIGHUP'));
 });
 

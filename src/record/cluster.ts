@@ -52,11 +52,18 @@ export function causeOfExit(code: number | null, signal: string | null, asked: b
 /**
  * Begins to watch; there is one per primary.
  *
- * @returns `forking`, to be called before each fork, while the worker's environment can still be told something
+ * @returns `forking`, to be called before each fork, while the worker's environment can still be told something; `look`,
+ *   to be called now and then: nothing tells when a worker is asked to disconnect, which may take it long
  * @throws never
  */
-export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions): { forking(): void; stop(): void } {
+export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions): {
+  forking(): void;
+  look(): void;
+  stop(): void;
+} {
   const births = new Map<number, Birth>();
+  /** Those that were asked to go, and those of them whose successor was there already. */
+  const left = new Set<number>();
   const replaced = new Set<number>();
   const succession = new Succession<Exit>();
   let next: Birth | undefined;
@@ -76,8 +83,12 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     changed();
   };
   const onOnline = () => succession.settle();
-  const onDisconnect = (worker: Worker) => {
-    if (worker.exitedAfterDisconnect && succession.leaving(Date.now())) replaced.add(worker.id);
+  const look = () => {
+    for (const worker of Object.values(cluster.workers ?? {})) {
+      if (!worker?.exitedAfterDisconnect || left.has(worker.id)) continue;
+      left.add(worker.id);
+      if (succession.leaving(Date.now())) replaced.add(worker.id);
+    }
   };
   const onEnd = (worker: Worker, code: number | null, signal: string | null) => {
     assign();
@@ -85,12 +96,14 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     const nowMs = Date.now();
     const { slot, startSeconds } = births.get(id) ?? { slot: id, startSeconds: Math.floor(nowMs / 1000) };
     const ended = { clusterId: id, threadId: 0, startSeconds, ...(slots && { lastingId: `worker_${slot}` }) };
-    const why = causeOfExit(code, signal, worker.exitedAfterDisconnect === true);
+    const asked = worker.exitedAfterDisconnect === true;
+    const why = causeOfExit(code, signal, asked);
     const exit = exits.ended(ended, why, nowMs);
     births.delete(id);
     succession.settle();
     // Nobody can have come for a crash beforehand.
-    const wanted = why.restartType === 'graceful';
+    const wanted = asked || why.restartType === 'graceful';
+    left.delete(id);
     if (replaced.delete(id) || (wanted && succession.leaving(nowMs))) exits.succeeded(exit);
     else succession.vacated(exit, nowMs);
     changed();
@@ -99,9 +112,9 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
 
   cluster.on('fork', onFork);
   cluster.on('online', onOnline);
-  cluster.on('disconnect', onDisconnect);
   cluster.on('exit', onEnd);
   return {
+    look,
     forking() {
       assign();
       const taken = new Set([...births.values()].map(({ slot }) => slot));
@@ -113,7 +126,6 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     stop() {
       cluster.off('fork', onFork);
       cluster.off('online', onOnline);
-      cluster.off('disconnect', onDisconnect);
       cluster.off('exit', onEnd);
     },
   };

@@ -47,13 +47,10 @@ export class Condition {
   }
 }
 
-/** A cluster worker whose channel to its primary closes is on its way out. @returns stop */
-export function watchDisconnect(condition: Condition): () => void {
-  // Not process.on('disconnect'), which would keep the channel, and so the process, alive.
-  const { worker } = cluster;
-  const onDisconnect = () => condition.enter('quitting');
-  worker?.once('disconnect', onDisconnect);
-  return () => {
-    worker?.off('disconnect', onDisconnect);
-  };
+/**
+ * Looks whether this cluster worker was asked to disconnect; nothing tells of it before the last connection has ended.
+ * To be called now and then.
+ */
+export function lookForDisconnect(condition: Condition): void {
+  if (cluster.worker?.exitedAfterDisconnect) condition.enter('quitting');
 }

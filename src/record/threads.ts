@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { markEnded, snapshotFile } from '../snapshot/directory.ts';
 import { EXIT_CAUSES, type ExitCause } from '../snapshot/exit-events.ts';
+import type { Identity } from '../snapshot/layout.ts';
 import type { ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
 import type { ExitedWorker } from './cluster.ts';
@@ -61,13 +62,14 @@ export function watchThreads(options: ThreadsOptions): () => void {
 
   function onEnd(threadId: number, code: number, failed: boolean): void {
     const { exits, directory, mark, clusterId, changed, onExit } = options;
-    const startSeconds = startOf(join(directory, snapshotFile(mark, threadId)));
+    const identity = identityIn(join(directory, snapshotFile(mark, threadId)));
     // A thread that measured nothing has no file and was no member.
-    if (startSeconds === undefined) return;
+    if (identity === undefined) return;
+    const { startSeconds, ended: endedItself = false } = identity;
     markEnded(directory, mark, threadId);
     const nowMs = Date.now();
     const ended = { clusterId, threadId, startSeconds };
-    const why = causeOfThreadExit(code, failed);
+    const why = causeOfThreadExit(code, failed, endedItself);
     const exit = exits.ended(ended, why, nowMs);
     if (why.restartType === 'graceful' && succession.leaving(nowMs)) exits.succeeded(exit);
     else succession.vacated(exit, nowMs);
@@ -81,15 +83,16 @@ export function watchThreads(options: ThreadsOptions): () => void {
   };
 }
 
-// terminate() ends a thread with code 1, as an uncaught error does; only the latter comes with an error event.
-function causeOfThreadExit(code: number, failed: boolean): ExitCause {
-  const reason = failed ? 'crash' : code === 0 ? 'quit' : code === 1 ? 'kill' : 'crash';
+// terminate() ends a thread with code 1, but runs none of its code: one that could still say that it ends did so itself.
+function causeOfThreadExit(code: number, failed: boolean, endedItself: boolean): ExitCause {
+  const terminated = code === 1 && !failed && !endedItself;
+  const reason = terminated ? 'kill' : code === 0 ? 'quit' : 'crash';
   return EXIT_CAUSES.find((cause) => cause.reason === reason)!;
 }
 
-function startOf(path: string): number | undefined {
+function identityIn(path: string): Identity | undefined {
   try {
-    return new SnapshotReader(path).read().identity.startSeconds;
+    return new SnapshotReader(path).read().identity;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

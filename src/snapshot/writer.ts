@@ -29,6 +29,8 @@ export interface WriterOptions {
   /** After a pause of this length the process has been taken for unresponsive: `onResume` is told that it is back. */
   readonly unresponsiveAfterMs?: number;
   readonly onResume?: () => void;
+  /** With each heartbeat, before it is written: for what must be looked at because nothing tells of it. */
+  readonly onBeat?: () => void;
 }
 
 /** Owns the file of one process or thread from construction to `close`. */
@@ -114,6 +116,7 @@ export class SnapshotWriter {
   }
 
   #beat(): void {
+    this.#options.onBeat?.();
     this.#file.checkName();
     this.flush();
   }
