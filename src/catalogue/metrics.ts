@@ -3,6 +3,7 @@
  * it; a metric that is not in here is not emitted by this package.
  */
 import { ACTIVE_REQUESTS_METRIC, ERRORS_METRIC, OVERFLOW_METRIC } from '../snapshot/own-metrics.ts';
+import { FORWARDING_METRICS } from './forwarding-metrics.ts';
 import type { MetricRow } from './metric-row.ts';
 
 const DETAILED = { detailedLabels: ['method', 'endpoint'] };
@@ -206,4 +207,5 @@ export const METRICS: readonly MetricRow[] = [
     labels: ['metric'],
     source: { from: 'exporter', value: 'conflicts' },
   },
+  ...FORWARDING_METRICS,
 ];
