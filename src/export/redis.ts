@@ -4,6 +4,7 @@
  * its state has changed.
  */
 import type { RedisState } from '../catalogue/views.ts';
+import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
 import { encodeValue, type GroupValue } from './group-value.ts';
 import type { Instance } from './instance.ts';
@@ -40,7 +41,7 @@ export interface ForwarderOptions {
 const DEFAULT_INTERVAL_MS = 30_000;
 const DEFAULT_PREFIX = 'gunicorn';
 const TIMEOUT_MS = 5000;
-// After a failure; doubled with each further one up to the larger of the interval and this.
+// After a failure, or the interval where that is less; doubled with each further one, up to MAX_RETRY_MS or the interval.
 const FIRST_RETRY_MS = 1000;
 const MAX_RETRY_MS = 30_000;
 // Scores of the index come from the clocks of many machines: an entry is only swept when none of them can be that late.
@@ -145,7 +146,9 @@ export class RedisForwarder {
       this.#client = await connect(redis, this.#target!, this.#timeoutMs);
     }
     const { instance, collect } = this.#options;
-    const collected = await collect();
+    const collected = await collect().catch((error) => {
+      throw Object.assign(new Error(messageOf(error)), { code: 'COLLECT' });
+    });
     const nowMs = Date.now();
     const value = encodeValue({ ...instance, ...collected, writtenAtMs: nowMs, intervalMs: this.#intervalMs });
     const expiresMs = nowMs + this.#ttlMs;
@@ -182,7 +185,7 @@ export class RedisForwarder {
     this.#told.add(cause);
     const { host, port } = this.#target!;
     const why = `${cause}: ${tell(error, this.#target!)}`;
-    report('warn', `Redis at ${host}:${port} does not take the metrics (${why}); they go there again once it does`);
+    report('warn', `no metrics get to Redis at ${host}:${port} (${why}); they will by themselves once they can`);
   }
 
   #count(cause: string): void {
@@ -207,5 +210,6 @@ function timeToLive(ttlMs: number | undefined, intervalMs: number): number {
 }
 
 function retryMs(failures: number, intervalMs: number): number {
-  return Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), Math.max(MAX_RETRY_MS, intervalMs));
+  const first = Math.min(FIRST_RETRY_MS, intervalMs);
+  return Math.min(first * 2 ** (failures - 1), Math.max(MAX_RETRY_MS, intervalMs));
 }
