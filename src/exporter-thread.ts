@@ -10,6 +10,8 @@ const FIRST_RESTART_MS = 500;
 const MAX_RESTART_MS = 30_000;
 // A thread that lived so long had not failed to start.
 const SETTLED_MS = 10_000;
+// For the last pushes of one that is told to stop; the process may end before.
+const STOP_MS = 1000;
 
 /** Starts on construction; ends with its process or by `stop`. */
 export class ExporterThread {
@@ -17,6 +19,7 @@ export class ExporterThread {
   #worker: Worker | undefined;
   #inProcess: Exporter | undefined;
   #stopped = false;
+  #starts = 0;
   #restartMs = FIRST_RESTART_MS;
   #listening: (url: string) => void = () => {};
   /** Where the endpoint is, once it listens. */
@@ -36,9 +39,13 @@ export class ExporterThread {
 
   stop(): void {
     this.#stopped = true;
-    this.#inProcess?.stop();
-    this.#worker?.postMessage('stop');
-    void this.#worker?.terminate();
+    void this.#inProcess?.stop();
+    const worker = this.#worker;
+    if (!worker) return;
+    // It ends by itself, once it has nothing left to tell.
+    worker.postMessage('stop');
+    const grace = setTimeout(() => void worker.terminate(), STOP_MS).unref();
+    worker.once('exit', () => clearTimeout(grace));
   }
 
   #start(): void {
@@ -49,7 +56,7 @@ export class ExporterThread {
     try {
       this.#worker = new Worker(new URL('./export/thread.js', import.meta.url), {
         name: 'gunicorn-otel',
-        workerData: this.#options,
+        workerData: { ...this.#options, resumed: this.#starts > 0 },
         execArgv: [],
         env,
         // Ours alone: the default would pipe into the app's streams and set listeners on them.
@@ -60,6 +67,7 @@ export class ExporterThread {
       this.#startInProcess(error);
       return;
     }
+    this.#starts += 1;
     this.#worker.on('message', ({ url }: { url: string }) => this.#listening(url));
     this.#worker.on('error', (error) => report('error', `the exporter thread died: ${messageOf(error)}`));
     this.#worker.on('exit', () => {

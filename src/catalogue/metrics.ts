@@ -9,6 +9,7 @@ import {
   SIGNALS_METRIC,
 } from '../snapshot/own-metrics.ts';
 import { EXPORTER_METRICS } from './exporter-metrics.ts';
+import { FORWARDING_METRICS } from './forwarding-metrics.ts';
 import type { MetricRow } from './metric-row.ts';
 
 const DETAILED = { detailedLabels: ['method', 'endpoint'] };
@@ -184,4 +185,5 @@ export const METRICS: readonly MetricRow[] = [
     source: { from: 'sum', metric: ACTIVE_REQUESTS_METRIC },
   },
   ...EXPORTER_METRICS,
+  ...FORWARDING_METRICS,
 ];

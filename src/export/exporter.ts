@@ -14,6 +14,7 @@ import { report, setLogLevel } from '../report.ts';
 import { createMetricsServer } from '../server/server.ts';
 import { sweepDeadGroups } from '../snapshot/directory.ts';
 import { Scraper } from './prometheus.ts';
+import { type PusherSettings, startPushers } from './pushers.ts';
 
 /** Handed from the process to its exporter thread: structured-clonable. */
 export interface ExporterOptions {
@@ -22,13 +23,16 @@ export interface ExporterOptions {
   readonly version: string;
   /** When the group began, in unix ms. */
   readonly startMs: number;
+  /** The group has had an exporter before, which has died. */
+  readonly resumed?: boolean;
 }
 
 export interface Exporter {
   readonly server: unknown;
   /** From now on it keeps no process alive; for one that is not in a thread of its own. */
   unref(): void;
-  stop(): void;
+  /** Lets go of the port at once. @returns when the last pushes are over; nobody needs to wait */
+  stop(): Promise<void>;
 }
 
 /** Where the endpoint is, for people and tools: in the group directory under this name. */
@@ -45,7 +49,8 @@ const SAMPLE_TICKS = 10;
  * @param onListening - told the URL each time the endpoint begins to listen
  */
 export function startExporter(options: ExporterOptions, onListening: (url: string) => void = () => {}): Exporter {
-  const { directory, settings, version, startMs } = options;
+  const { directory, version, startMs } = options;
+  const settings: Settings & PusherSettings = options.settings;
   setLogLevel(settings.logLevel);
   const reader = new GroupReader({
     directory,
@@ -58,10 +63,16 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
     sampler,
     startMs,
     maxSeries: settings.maxSeries,
-    view: (scene) => project(scene, { ...scraper.stats, version, expectedWorkers: settings.expectedWorkers }, settings),
+    view: (scene) =>
+      project(
+        scene,
+        { ...scraper.stats, ...pushers.state, version, expectedWorkers: settings.expectedWorkers },
+        settings,
+      ),
   });
   const resource = defaultResource().merge(detectResources({ detectors: [envDetector] }));
   const scraper = new Scraper({ producer, resource, timeoutMs: settings.scrapeTimeoutMs });
+  const pushers = startPushers({ settings, producer, resource, startMs, resumed: options.resumed });
   const server = createMetricsServer({
     scrape: () => scraper.scrape(),
     health: () => {
@@ -94,7 +105,7 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
     report('info', `metrics of process ${process.pid} and its workers are at ${url}`);
     onListening(url);
   });
-  listen();
+  if (settings.metricsExporters?.includes('prometheus') ?? true) listen();
 
   let ticks = 0;
   const ticker = setInterval(() => {
@@ -114,12 +125,14 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
       server.unref();
       ticker.unref();
       retry?.unref();
+      pushers.unref();
     },
-    stop() {
+    async stop() {
       clearInterval(ticker);
       clearTimeout(retry);
       server.close();
       server.closeAllConnections();
+      await pushers.stop();
     },
   };
 }

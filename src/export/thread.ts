@@ -10,6 +10,6 @@ process.env['PIDUSAGE_SILENT'] = '1';
 diag.setLogger(diagLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
 const exporter = startExporter(workerData as ExporterOptions, (url) => parentPort?.postMessage({ url }));
 parentPort?.once('message', () => {
-  exporter.stop();
+  void exporter.stop();
   parentPort?.close();
 });
