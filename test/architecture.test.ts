@@ -31,7 +31,7 @@ const SHARED = [
   'group-variable.ts',
 ];
 /** At the top, and the only ones there that know rooms. */
-const WIRING = ['start.ts', 'exporter-thread.ts', 'index.ts'];
+const WIRING = ['start.ts', 'exporter-thread.ts', 'index.ts', 'surroundings.ts'];
 const ACTS_ON_IMPORT = ['register.ts', 'register.cts', 'cli.ts', 'export/thread.ts'];
 const BANNED_NAMES = /^(utils?|helpers?|common|types|constants|base|misc)\b/;
 
