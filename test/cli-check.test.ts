@@ -110,7 +110,7 @@ describe('check', () => {
         const text = (stdout + stderr).replaceAll(/\s/g, '');
         assert.doesNotMatch(text, /s3cret/);
         assert.match(text, /\*\*\*/);
-        if (env.REDIS_URL === url) assert.match(text, /redis:\/\/me:\*\*\*@redis\.internal\/1/);
+        if (env.REDIS_URL === url) assert.match(text, /me:\*\*\*@redis\.internal\/1/);
       }
     }
   });
