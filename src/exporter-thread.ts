@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { setTimeout } from 'node:timers';
 import { Worker } from 'node:worker_threads';
 import { messageOf } from './errors.ts';
-import type { Exporter, ExporterOptions } from './export/exporter.ts';
+import type { Exporter, ExporterOptions, ThreadData } from './export/exporter.ts';
 import { report } from './report.ts';
 
 const FIRST_RESTART_MS = 500;
@@ -21,14 +21,15 @@ export class ExporterThread {
   #stopped = false;
   #starts = 0;
   #restartMs = FIRST_RESTART_MS;
-  #listening: (url: string) => void = () => {};
-  /** Where the endpoint is, once it listens. */
-  readonly url = new Promise<string>((resolve) => {
+  #listening: (url: string | undefined) => void = () => {};
+  /** Where the endpoint is, once it listens; undefined when none is to be opened. */
+  readonly url = new Promise<string | undefined>((resolve) => {
     this.#listening = resolve;
   });
 
   constructor(options: ExporterOptions) {
     this.#options = options;
+    if (!options.settings.metricsExporters.includes('prometheus')) this.#listening(undefined);
     this.#start();
   }
 
@@ -56,7 +57,12 @@ export class ExporterThread {
     try {
       this.#worker = new Worker(new URL('./export/thread.js', import.meta.url), {
         name: 'gunicorn-otel',
-        workerData: { ...this.#options, resumed: this.#starts > 0 },
+        // The command line is for the process detector, which would tell the thread's own.
+        workerData: {
+          options: { ...this.#options, resumed: this.#starts > 0 },
+          argv: process.argv,
+          execArgv: process.execArgv,
+        } satisfies ThreadData,
         execArgv: [],
         env,
         // Ours alone: the default would pipe into the app's streams and set listeners on them.

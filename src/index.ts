@@ -2,6 +2,8 @@
 export type { MetricRow } from './catalogue/metric-row.ts';
 export { METRICS } from './catalogue/metrics.ts';
 export {
+  type GaugeMode,
+  type ModuleSettings,
   type ReadSettings,
   readSettings,
   SETTINGS,

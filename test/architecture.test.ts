@@ -32,7 +32,7 @@ const SHARED = [
   'http-server.ts',
 ];
 /** At the top, and the only ones there that know rooms. */
-const WIRING = ['start.ts', 'member.ts', 'identity.ts', 'exporter-thread.ts', 'index.ts'];
+const WIRING = ['start.ts', 'member.ts', 'identity.ts', 'exporter-thread.ts', 'index.ts', 'surroundings.ts'];
 const ACTS_ON_IMPORT = ['register.ts', 'register.cts', 'cli.ts', 'export/thread.ts'];
 const BANNED_NAMES = /^(utils?|helpers?|common|types|constants|base|misc)\b/;
 

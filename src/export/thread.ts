@@ -2,13 +2,16 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { diagLogger } from '../report.ts';
-import { type ExporterOptions, startExporter } from './exporter.ts';
+import { startExporter, type ThreadData } from './exporter.ts';
 
 // This environment is the thread's own copy. Without `getconf` (distroless images) pidusage's defaults are right.
 process.env['PIDUSAGE_SILENT'] = '1';
 // What OTel's packages have to say goes the way our own lines go.
 diag.setLogger(diagLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
-const exporter = startExporter(workerData as ExporterOptions, (url) => parentPort?.postMessage({ url }));
+const { options, argv, execArgv } = workerData as ThreadData;
+process.argv = [...argv];
+process.execArgv = [...execArgv];
+const exporter = startExporter(options, (url) => parentPort?.postMessage({ url }));
 parentPort?.once('message', () => {
   void exporter.stop();
   parentPort?.close();
