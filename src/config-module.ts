@@ -8,26 +8,13 @@ import { basename, join, resolve } from 'node:path';
 import type { ViewOptions } from '@opentelemetry/sdk-metrics';
 import { type ModuleSettings, readSettings, SETTINGS, type Setting, type Settings } from './config.ts';
 import { messageOf } from './errors.ts';
+import { HOOK_NAMES, type Hooks } from './lifecycle.ts';
 import { nearestName } from './nearest-name.ts';
 
-const HOOK_NAMES = [
-  'onStarting',
-  'whenReady',
-  'onReload',
-  'workerInt',
-  'preRequest',
-  'postRequest',
-  'childExit',
-  'onExit',
-] as const;
 // How a line begins about a module that no variable names.
 const TOLD: Readonly<Record<string, string>> = { default: 'config module', option: 'option configFile' };
 // What module systems add to exports by themselves.
 const NOT_EXPORTED = ['default', '__esModule', 'module.exports'];
-
-/** A function of the app's; may throw, may return a promise that rejects. */
-export type Hook = (...args: unknown[]) => unknown;
-export type Hooks = { readonly [name in (typeof HOOK_NAMES)[number]]?: Hook };
 
 export interface ConfigModule extends ModuleSettings {
   /** For the app's own instruments, in order; objects, their members not looked at. */
@@ -108,7 +95,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function sorted(file: string, members: ReadonlyMap<string, unknown>): ConfigModule {
   const settings: Partial<Record<keyof Settings, unknown>> = {};
-  const hooks: Partial<Record<keyof Hooks, Hook>> = {};
+  const hooks: Record<string, unknown> = {};
   const problems: string[] = [];
   for (const [key, setting] of Object.entries(SETTINGS) as [keyof Settings, Setting][]) {
     const name = namesOf([key, setting]).find((known) => members.get(known) !== undefined);
@@ -120,7 +107,7 @@ function sorted(file: string, members: ReadonlyMap<string, unknown>): ConfigModu
   }
   for (const name of HOOK_NAMES) {
     const hook = members.get(name);
-    if (typeof hook === 'function') hooks[name] = hook as Hook;
+    if (typeof hook === 'function') hooks[name] = hook;
     else if (hook !== undefined) problems.push(`${file}: the hook ${name} is no function; it is not called`);
   }
   const given = members.get('views') ?? [];
@@ -131,7 +118,7 @@ function sorted(file: string, members: ReadonlyMap<string, unknown>): ConfigModu
     const meant = nearestName(name, KNOWN_NAMES);
     problems.push(`${file}: ${name} is nothing known${meant ? `; is ${meant} meant?` : ', it has no effect'}`);
   }
-  return { file, settings, views, hooks, problems };
+  return { file, settings, views, hooks: hooks as Hooks, problems };
 }
 
 function reasonOf(error: unknown, file: string): string {

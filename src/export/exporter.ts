@@ -1,5 +1,6 @@
 /** Everything that reads a group and answers scrapes, put together; runs in a thread of its own. */
 import { dirname } from 'node:path';
+import type { MetricData } from '@opentelemetry/sdk-metrics';
 import pidusage from 'pidusage';
 import { GroupProducer, isWorker } from '../aggregate/producer.ts';
 import { ResourceSampler } from '../aggregate/resources.ts';
@@ -26,6 +27,16 @@ export interface ExporterOptions {
   readonly resumed?: boolean;
 }
 
+/** What its process may ask of the exporter's thread, by message; `collect` is answered with the same number. */
+export type Order = { readonly order: 'stop' | 'forward' } | { readonly order: 'collect'; readonly number: number };
+/** What the thread says by itself or in answer. */
+export interface Answer {
+  readonly url?: string;
+  readonly number?: number;
+  readonly metrics?: readonly MetricData[];
+  readonly error?: string;
+}
+
 /** What the exporter's thread is started with. */
 export interface ThreadData {
   readonly options: ExporterOptions;
@@ -36,6 +47,10 @@ export interface ThreadData {
 
 export interface Exporter {
   readonly server: unknown;
+  /** The group as it stands; for readers in the process itself. */
+  collect(): Promise<readonly MetricData[]>;
+  /** Begins to forward to Redis, where that has not begun. */
+  forward(): void;
   /** From now on it keeps no process alive; for one that is not in a thread of its own. */
   unref(): void;
   /** Lets go of the port at once. @returns when the last pushes are over; nobody needs to wait */
@@ -105,6 +120,11 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
 
   return {
     server,
+    async collect() {
+      const { resourceMetrics } = await producer.collect();
+      return resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics);
+    },
+    forward: () => pushers.forward(),
     unref() {
       endpoint?.unref();
       ticker.unref();

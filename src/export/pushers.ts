@@ -35,6 +35,8 @@ export interface PushersOptions {
 /** What runs, and what became of it so far. */
 export interface Pushers {
   readonly state: Pick<ExporterState, 'redis' | 'pushes'>;
+  /** Begins to forward to Redis, where that has not begun. */
+  forward(): void;
   /** Ends what could keep a process alive; for an exporter that has no thread of its own. */
   unref(): void;
   /** Tells a last time what there is. @returns when that is over, which may be long; nobody needs to wait */
@@ -63,10 +65,14 @@ export function startPushers(options: PushersOptions): Pushers {
     pushes.set(name, state);
     running.set(name, begin(name, state));
   }
-  const forwarder = settings.redisEnabled ? startForwarder() : undefined;
+  let forwarder: RedisForwarder | undefined;
+  if (settings.redisEnabled) forward();
 
   return {
-    state: { redis: forwarder?.state, pushes },
+    get state() {
+      return { redis: forwarder?.state, pushes };
+    },
+    forward,
     unref() {
       if (!running.has('otlp')) return;
       // A request under way, or a pause before it is tried again, keeps a loop alive, and nothing in the exporter helps that.
@@ -93,13 +99,13 @@ export function startPushers(options: PushersOptions): Pushers {
     }
   }
 
-  function startForwarder(): RedisForwarder {
+  function forward(): void {
     const collect = async (): Promise<Pick<GroupValue, 'resource' | 'families'>> => {
       const { resourceMetrics } = await producer.collect();
       const families = valueFamilies(resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics));
       return { resource: flat(resource), families };
     };
-    return new RedisForwarder({ settings, instance, collect });
+    forwarder ??= new RedisForwarder({ settings, instance, collect });
   }
 }
 
