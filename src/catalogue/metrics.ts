@@ -4,7 +4,7 @@
  */
 import {
   ACTIVE_REQUESTS_METRIC,
-  CONNECTION_ERRORS_METRIC,
+  HANDLED_ERRORS_METRIC,
   RESTARTS_METRIC,
   SIGNALS_METRIC,
 } from '../snapshot/own-metrics.ts';
@@ -99,7 +99,7 @@ export const METRICS: readonly MetricRow[] = [
     unit: '',
     help: 'Errors the server had to handle: failed requests, and what could not be parsed, came too late or failed in TLS.',
     labels: ['worker_id', 'method', 'endpoint', 'error_type'],
-    source: { from: 'requests', value: 'count', per: 'worker', only: 'failed', and: CONNECTION_ERRORS_METRIC },
+    source: { from: 'requests', value: 'count', per: 'worker', only: 'failed', and: HANDLED_ERRORS_METRIC },
   },
   {
     name: 'gunicorn_worker_restart_total',
