@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { startApp } from '../processes.ts';
+import { start, startApp } from '../processes.ts';
 import { requests } from '../requests.ts';
 import { holdSetting } from './setting-cases.ts';
 
@@ -28,4 +28,15 @@ test('without prometheus no endpoint is opened, and the app is measured all the 
   assert.ok(files.some((file) => file.endsWith('.snapshot')));
   assert.ok(!files.includes('exporter.json'));
   assert.doesNotMatch(app.output.stderr, /metrics of process/);
+});
+
+test('a program that starts measuring itself is not kept waiting for a URL', async (t) => {
+  const source = `
+    import { start } from '@x/gunicorn-otel';
+    const started = start({ metricsExporters: ['otlp'] });
+    console.log('url', await started.url);
+    started.stop();`;
+  const program = start(t, ['--input-type=module', '--eval', source], { preload: 'none' });
+  await program.says(/^url undefined$/m);
+  assert.deepEqual(await program.ended(), { code: 0, signal: null });
 });
