@@ -24,14 +24,16 @@ export function gunicornViews(): ViewOptions[] {
     'http.server.response.body.size': SIZE_BUCKETS,
   };
   return [
-    ...Object.entries(histograms).map(([instrumentName, boundaries]): ViewOptions => ({
-      instrumentName,
-      aggregation: {
-        type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM,
-        options: { boundaries: [...boundaries] },
-      },
-      attributesProcessors: [createAllowListAttributesProcessor(REQUEST_ATTRIBUTES)],
-    })),
+    ...Object.entries(histograms).map(
+      ([instrumentName, boundaries]): ViewOptions => ({
+        instrumentName,
+        aggregation: {
+          type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM,
+          options: { boundaries: [...boundaries] },
+        },
+        attributesProcessors: [createAllowListAttributesProcessor(REQUEST_ATTRIBUTES)],
+      }),
+    ),
     {
       instrumentName: 'http.server.active_requests',
       attributesProcessors: [createAllowListAttributesProcessor(['http.request.method'])],
