@@ -2,8 +2,11 @@
 import { createRequire } from 'node:module';
 import { setTimeout } from 'node:timers';
 import { Worker } from 'node:worker_threads';
+import type { Settings } from './config.ts';
 import { messageOf } from './errors.ts';
+import { hasEndpoint } from './export/endpoint.ts';
 import type { Exporter, ExporterOptions } from './export/exporter.ts';
+import type { PusherSettings } from './export/pushers.ts';
 import { report } from './report.ts';
 
 const FIRST_RESTART_MS = 500;
@@ -21,14 +24,16 @@ export class ExporterThread {
   #stopped = false;
   #starts = 0;
   #restartMs = FIRST_RESTART_MS;
-  #listening: (url: string) => void = () => {};
-  /** Where the endpoint is, once it listens. */
-  readonly url = new Promise<string>((resolve) => {
+  #listening: (url: string | undefined) => void = () => {};
+  /** Where the endpoint is, once it listens; undefined when OTEL_METRICS_EXPORTER leaves it out. */
+  readonly url = new Promise<string | undefined>((resolve) => {
     this.#listening = resolve;
   });
 
   constructor(options: ExporterOptions) {
     this.#options = options;
+    const settings: PusherSettings = options.settings as Settings & PusherSettings;
+    if (!hasEndpoint(settings)) this.#listening(undefined);
     this.#start();
   }
 
