@@ -15,7 +15,7 @@ import { Condition, lookForDisconnect, STATE_SIGNALS } from './record/condition.
 import { errorTypeOf } from './record/error-type.ts';
 import { Exits } from './record/exits.ts';
 import { Failures } from './record/failures.ts';
-import { ABORTED, watchHttp } from './record/http.ts';
+import { ABORTED, type HttpWatch, watchHttp } from './record/http.ts';
 import { LabelledCounter } from './record/labelled-counter.ts';
 import { RequestTable } from './record/request-table.ts';
 import { SIGNAL_ACTIONS, watchSignals } from './record/signals.ts';
@@ -68,6 +68,9 @@ export interface Member {
 const MAX_SIGNAL_SERIES = 50;
 const ALL_SIGNALS = [...new Set([...Object.keys(SIGNAL_ACTIONS), ...STATE_SIGNALS])];
 
+// For an app whose requests are not to be counted.
+const NO_HTTP: HttpWatch = { stop() {}, abandon() {}, thrown() {} };
+
 /** Begins to measure and to publish. @throws never: what cannot be written is told and tried again */
 export function startMember(options: MemberOptions): Member {
   const { settings, directory } = options;
@@ -118,16 +121,18 @@ export function startMember(options: MemberOptions): Member {
 
   let exporter: ExporterThread | undefined;
   const { preRequest, postRequest } = hooks;
-  const http = watchHttp({
-    requests,
-    writer,
-    failures,
-    ignored: () => exporter?.ownServer,
-    hooks: {
-      ...(preRequest && { preRequest: (req) => preRequest(worker, req) }),
-      ...(postRequest && { postRequest: (req, res, seconds) => postRequest(worker, req, res, seconds) }),
-    },
-  });
+  const http = measuresHttp(settings)
+    ? watchHttp({
+        requests,
+        writer,
+        failures,
+        ignored: () => exporter?.ownServer,
+        hooks: {
+          ...(preRequest && { preRequest: (req) => preRequest(worker, req) }),
+          ...(postRequest && { postRequest: (req, res, seconds) => postRequest(worker, req, res, seconds) }),
+        },
+      })
+    : NO_HTTP;
   const onExit = (exited: ExitedWorkerInfo) => hooks.childExit?.(server, Object.freeze(exited));
   const stops = [
     watchThreads({
@@ -231,4 +236,8 @@ export function startMember(options: MemberOptions): Member {
     if (error) failures.count('write', error);
     else report('info', `${path} is written again`);
   }
+}
+
+function measuresHttp({ enabledInstrumentations, disabledInstrumentations }: Settings): boolean {
+  return enabledInstrumentations.includes('http') && !disabledInstrumentations.includes('http');
 }

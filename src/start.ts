@@ -3,6 +3,7 @@ import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { readSettings, type Settings } from './config.ts';
+import { loadConfigModule } from './config-module.ts';
 import { ExporterThread } from './exporter-thread.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import { type Member, startMember } from './member.ts';
@@ -20,6 +21,7 @@ export const VERSION = (
 ).version;
 
 let active: Member | undefined;
+let beginning = false;
 let disabled = false;
 // After a stop() the signs of preload.ts wake nobody any more, only another start() does.
 let stopped = false;
@@ -70,20 +72,32 @@ export function activeMember(): Member | undefined {
 function begin(sign: Sign, options: Partial<Settings>): Member | undefined {
   if (disabled || (stopped && sign !== 'start')) return undefined;
   stopped = false;
-  const { settings, problems } = readSettings(process.env, options);
+  // Also while the config module is loaded, which may ask for a Meter itself.
+  if (beginning) return undefined;
+  beginning = true;
+  try {
+    return join(sign, options);
+  } finally {
+    beginning = false;
+  }
+}
+
+function join(sign: Sign, options: Partial<Settings>): Member | undefined {
+  const config = loadConfigModule(process.env, process.cwd(), options);
+  const { settings, problems } = readSettings(process.env, options, config);
   setLogLevel(settings.logLevel);
   disabled = settings.sdkDisabled;
   if (disabled) return undefined;
 
   const inherited = process.env[GROUP_VARIABLE];
   const joins = inherited !== undefined && isLiveGroup(inherited);
-  const directory = joins ? inherited : foundGroup(settings, problems);
+  const directory = joins ? inherited : foundGroup(settings, [...config.problems, ...problems]);
   const startMs = Date.now();
   return startMember({
     settings,
     directory,
-    hooks: {},
-    views: [],
+    hooks: config.hooks,
+    views: config.views,
     role: roleOf(sign, joins),
     version: VERSION,
     makeExporter: joins ? undefined : () => new ExporterThread({ directory, settings, version: VERSION, startMs }),

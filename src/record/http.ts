@@ -115,7 +115,7 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
     }),
     isIdle: (socket: Tracked) => socket[CONNECTION]?.current.response === undefined,
     onError: (errorType) => {
-      requests.connectionError(errorType);
+      requests.handled(errorType);
       writer.changed(now());
     },
     ignored,
