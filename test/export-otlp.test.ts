@@ -12,7 +12,7 @@ import { parseExposition } from './exposition.ts';
 import { catchLines } from './lines.ts';
 import { type ReceivedMetric, type Receiver, samplesOf, startReceiver } from './otlp-receiver.ts';
 import { until } from './processes.ts';
-import { EXPORTER, measure, sceneOf, serve, textOf } from './scenes.ts';
+import { EXPORTER, measure, sceneOf, serve, textOf, VIEW_OPTIONS } from './scenes.ts';
 
 const START_MS = 1_700_000_000_000;
 const INTERVAL_MS = 100;
@@ -278,7 +278,7 @@ function push(
 }
 
 async function collected(shown: ReturnType<typeof sceneOf>) {
-  const metrics = project(shown, EXPORTER, { labels: 'standard' });
+  const metrics = project(shown, EXPORTER, VIEW_OPTIONS);
   return { resourceMetrics: { resource: RESOURCE, scopeMetrics: [{ scope: { name: 'scene' }, metrics }] }, errors: [] };
 }
 

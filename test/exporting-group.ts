@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { readSettings, type Settings } from '../src/config.ts';
 import type { PusherSettings } from '../src/export/pushers.ts';
 import { ExporterThread } from '../src/exporter-thread.ts';
-import { createGroupDirectory, ownMark, snapshotFile } from '../src/snapshot/directory.ts';
+import { createGroupDirectory, snapshotFile } from '../src/snapshot/directory.ts';
 import { encodeSnapshot } from '../src/snapshot/layout.ts';
+import { ownMark } from '../src/snapshot/process-mark.ts';
 import type { SeriesTable } from '../src/snapshot/series-table.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
 import { parseExposition, type Sample } from './exposition.ts';
@@ -75,5 +76,5 @@ export function still(samples: readonly Sample[]): string[] {
 }
 
 function withDefaults(settings: PusherSettings): Settings & PusherSettings {
-  return { ...readSettings({}).settings, metricsPort: 0, ...settings };
+  return { ...readSettings({}).settings, metricsPort: 0, ...settings } as Settings & PusherSettings;
 }
