@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { decodeValue, encodeValue, type GroupValue, type ValueFamily } from '../src/export/group-value.ts';
 import { type ForwardSettings, RedisForwarder } from '../src/export/redis.ts';
-import { redisTarget } from '../src/export/redis-connection.ts';
+import { causeOf, redisTarget, tell } from '../src/export/redis-connection.ts';
 import { catchLines } from './lines.ts';
 import { until } from './processes.ts';
 import { freePort, NO_REDIS, type RedisServer, startRedis } from './redis-server.ts';
@@ -102,6 +102,23 @@ describe('where Redis is', () => {
     assert.equal(forwarder.state.up, 0);
     assert.match(lines.join('\n'), /^gunicorn-otel: REDIS_URL is no redis/);
     assert.doesNotMatch(lines.join('\n'), /hunter2/);
+  });
+});
+
+describe('an error', () => {
+  it('is told without the password, whoever wrote it into the message', () => {
+    const target = redisTarget({ redisUrl: 'redis://u:hunt%40er2@r' })!;
+    assert.equal(tell(new Error('AUTH u hunt@er2 refused'), target), 'AUTH u *** refused');
+  });
+
+  it('has one of few words as its cause, whatever it says', () => {
+    const coded = (code: string) => Object.assign(new Error('x'), { code });
+    assert.deepEqual(
+      [new Error('who knows'), coded('ECONNRESET'), coded('a b'), coded('ETIMEDOUT'), new Error('OOM command'), {}].map(
+        causeOf,
+      ),
+      ['closed', 'econnreset', 'closed', 'timeout', 'oom', 'closed'],
+    );
   });
 });
 
