@@ -102,8 +102,9 @@ describe('a group with Redis', { skip: NO_REDIS }, () => {
       exporter.stop();
       const { startExporter } = await import(${exporter});
       startExporter({ directory, settings, version: '1.2.3', startMs: 1 }).unref();
-      setTimeout(() => console.log('done'), 1000);`;
-    const group = startExportingProcess(t, settingsOf(redis), source);
+      setTimeout(() => console.log('done'), 2000);`;
+    // Between its first forward and its second.
+    const group = startExportingProcess(t, { ...settingsOf(redis), redisForwardIntervalMs: 20_000 }, source);
     await group.says(/done/);
     const startMs = performance.now();
     assert.deepEqual(await group.ended(), { code: 0, signal: null });
