@@ -4,7 +4,6 @@ import { setTimeout } from 'node:timers';
 import { Worker } from 'node:worker_threads';
 import type { Settings } from './config.ts';
 import { messageOf } from './errors.ts';
-import { hasEndpoint } from './export/endpoint.ts';
 import type { Exporter, ExporterOptions } from './export/exporter.ts';
 import type { PusherSettings } from './export/pushers.ts';
 import { report } from './report.ts';
@@ -33,7 +32,7 @@ export class ExporterThread {
   constructor(options: ExporterOptions) {
     this.#options = options;
     const settings: PusherSettings = options.settings as Settings & PusherSettings;
-    if (!hasEndpoint(settings)) this.#listening(undefined);
+    if (!(settings.metricsExporters?.includes('prometheus') ?? true)) this.#listening(undefined);
     this.#start();
   }
 

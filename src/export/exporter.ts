@@ -13,7 +13,6 @@ import { messageOf } from '../errors.ts';
 import { report, setLogLevel } from '../report.ts';
 import { createMetricsServer } from '../server/server.ts';
 import { sweepDeadGroups } from '../snapshot/directory.ts';
-import { hasEndpoint } from './endpoint.ts';
 import { Scraper } from './prometheus.ts';
 import { type PusherSettings, startPushers } from './pushers.ts';
 
@@ -106,7 +105,7 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
     report('info', `metrics of process ${process.pid} and its workers are at ${url}`);
     onListening(url);
   });
-  if (hasEndpoint(settings)) listen();
+  if (settings.metricsExporters?.includes('prometheus') ?? true) listen();
 
   let ticks = 0;
   const ticker = setInterval(() => {

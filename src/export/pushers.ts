@@ -6,7 +6,7 @@ import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
 import { ConsoleExporter } from './console-exporter.ts';
 import { type GroupValue, valueFamilies } from './group-value.ts';
-import { instanceOf, resourceOf } from './instance.ts';
+import { instanceOf, pushedResource } from './instance.ts';
 import { createOtlpExporter } from './otlp.ts';
 import { type Push, startPush } from './push.ts';
 import { type ForwardSettings, RedisForwarder } from './redis.ts';
@@ -53,7 +53,7 @@ const EXPORTERS: Readonly<Record<string, () => Promise<PushMetricExporter | unde
 export function startPushers(options: PushersOptions): Pushers {
   const { settings, producer, startMs } = options;
   const instance = instanceOf(options.resource, startMs, settings.serviceName);
-  const resource = resourceOf(instance, options.resource);
+  const resource = pushedResource(instance, options.resource);
   const pushes = new Map<string, PushState>();
   const running = new Map<string, Promise<Push | undefined>>();
   const abandoned = new Set<string>();
