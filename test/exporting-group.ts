@@ -76,5 +76,5 @@ export function still(samples: readonly Sample[]): string[] {
 }
 
 function withDefaults(settings: PusherSettings): Settings & PusherSettings {
-  return { ...readSettings({}).settings, metricsPort: 0, ...settings };
+  return { ...readSettings({}).settings, metricsPort: 0, ...settings } as Settings & PusherSettings;
 }

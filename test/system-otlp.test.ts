@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { SETTINGS } from '@x/gunicorn-otel';
-import { EXPORTER_FILE } from '../src/export/exporter.ts';
 import { startExportingProcess, startGroup, still } from './exporting-group.ts';
 import { type Sample, sum } from './exposition.ts';
 import { type Receiver, samplesOf, startReceiver } from './otlp-receiver.ts';
@@ -63,7 +62,7 @@ describe('a group with OTLP', () => {
     const group = startGroup(t, serve([{}]), { ...SETTINGS_OF_PUSH, metricsExporters: ['otlp'] }, endpointOf(receiver));
     await until(() => receiver.pushes.length > 0, 'a push');
     assert.equal(await group.url(), undefined);
-    assert.equal(existsSync(join(group.directory, EXPORTER_FILE)), false);
+    assert.equal(existsSync(join(group.directory, 'exporter.json')), false);
   });
 
   it('tells of two processes as two instances', async (t) => {
