@@ -123,6 +123,7 @@ describe('an app with OTEL_METRICS_EXPORTER', { skip: NO_VARIABLES }, () => {
         () => `40 requests: ${counted()}`,
       );
       process.kill([...cluster.workers().values()][0]!, 'SIGKILL');
+      await until(() => cluster.workers().size === 3, 'a new worker in place of the killed one');
       await requests(url, 20);
       await until(
         () => counted() === 60,
