@@ -5,7 +5,7 @@
 import { type Setting, type Settings, shown, textOf } from './setting-row.ts';
 import { SETTINGS } from './settings.ts';
 
-export type { GaugeMode, Setting, Settings } from './setting-row.ts';
+export type { Setting, Settings } from './setting-row.ts';
 export { SETTINGS } from './settings.ts';
 
 /** Where the value of a setting came from: a variable's name, the path of the config module, or one of the two words. */

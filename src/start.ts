@@ -59,7 +59,7 @@ export function activate(sign: Sign, options: Partial<Settings> = {}): Member | 
   if (first) active?.begin();
   if (sign === 'fork') active?.forking();
   else if (sign === 'listen' || !cluster.isPrimary || !isMainThread) active?.serves();
-  // A process that asks for a Meter first may be a primary; by then it will have forked.
+  // A process that makes an instrument first may be a primary; by then it will have forked.
   else if (first) setImmediate(() => active?.serves()).unref();
   return active;
 }

@@ -30,6 +30,7 @@ const SHARED = [
   'setting-row.ts',
   'group-variable.ts',
   'http-server.ts',
+  'late-meter.ts',
 ];
 /** At the top, what index.ts and hooks.ts give to programs. */
 const API = ['worker-metrics.ts', 'metric-producer.ts', 'http-views.ts', 'instrumentation.ts'];

@@ -54,8 +54,12 @@ const EXPORTERS: Readonly<Record<string, () => Promise<PushMetricExporter | unde
 /** @throws never: what cannot be started says one line */
 export function startPushers(options: PushersOptions): Pushers {
   const { settings, producer, startMs } = options;
-  const instance = instanceOf(options.resource, startMs, settings.serviceName);
-  const resource = resourceOf(instance, options.resource);
+  // Some detectors take a moment; to ask before they are done is a complaint of theirs, and an answer without them.
+  const identity = async () => {
+    await options.resource.waitForAsyncAttributes?.();
+    const instance = instanceOf(options.resource, startMs, settings.serviceName);
+    return { instance, resource: resourceOf(instance, options.resource) };
+  };
   const pushes = new Map<string, PushState>();
   const running = new Map<string, Promise<Push | undefined>>();
   const abandoned = new Set<string>();
@@ -66,6 +70,8 @@ export function startPushers(options: PushersOptions): Pushers {
     running.set(name, begin(name, state));
   }
   let forwarder: RedisForwarder | undefined;
+  let forwards = false;
+  let stopped = false;
   if (settings.redisEnabled) forward();
 
   return {
@@ -80,6 +86,7 @@ export function startPushers(options: PushersOptions): Pushers {
       report('warn', 'OTEL_METRICS_EXPORTER=otlp needs a thread for the exporter: nothing is pushed');
     },
     async stop() {
+      stopped = true;
       for (const name of running.keys()) abandoned.add(name);
       const ends = [...running.values()].map(async (push) => (await push)?.stop());
       await Promise.all([forwarder?.stop(), ...ends]);
@@ -91,6 +98,7 @@ export function startPushers(options: PushersOptions): Pushers {
       const exporter = await EXPORTERS[name]!();
       if (!exporter || abandoned.has(name)) return undefined;
       const times = timesOf(settings);
+      const { resource } = await identity();
       report('info', `metrics are pushed by ${name} every ${times.intervalMs / 1000} s`);
       return startPush({ name, exporter, producer, resource, state, resumed: options.resumed ?? false, ...times });
     } catch (error) {
@@ -100,12 +108,16 @@ export function startPushers(options: PushersOptions): Pushers {
   }
 
   function forward(): void {
-    const collect = async (): Promise<Pick<GroupValue, 'resource' | 'families'>> => {
-      const { resourceMetrics } = await producer.collect();
-      const families = valueFamilies(resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics));
-      return { resource: flat(resource), families };
-    };
-    forwarder ??= new RedisForwarder({ settings, instance, collect });
+    if (forwards) return;
+    forwards = true;
+    void identity().then(({ instance, resource }) => {
+      const collect = async (): Promise<Pick<GroupValue, 'resource' | 'families'>> => {
+        const { resourceMetrics } = await producer.collect();
+        const families = valueFamilies(resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics));
+        return { resource: flat(resource), families };
+      };
+      if (!stopped) forwarder = new RedisForwarder({ settings, instance, collect });
+    });
   }
 }
 
