@@ -67,6 +67,16 @@ test('docs/hooks.md tells every hook, and every default; their types are told in
   );
 });
 
+test('docs/architecture.md tells every file of the top and of record/', () => {
+  const told = [...read('docs/architecture.md').matchAll(/^\| [^|]+ \| (`.*`[^|]*) \|$/gm)].flatMap(([, files]) =>
+    [...files!.matchAll(/`([\w-]+)`/g)].map(([, file]) => file!),
+  );
+  const there = ['src/', 'src/record/'].flatMap((room) =>
+    readdirSync(new URL(room, ROOT)).flatMap((file) => /^([\w-]+)\.ts$/.exec(file)?.[1] ?? []),
+  );
+  assert.deepEqual(told.sort(), there.sort());
+});
+
 test('links between documents lead somewhere', () => {
   const anchorsOf = (path: string) =>
     [...read(path).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
