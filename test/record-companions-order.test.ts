@@ -61,6 +61,7 @@ test("put back by the app with its own, it is there once, and gone with the last
   assert.equal(emitter.listenerCount('ping'), 2);
   const all = emitter.listeners('ping') as (() => void)[];
   emitter.off('ping', theirs);
+  await nextTick();
   assert.equal(emitter.listenerCount('ping'), 0);
   // The app puts back what it once found, and its own is no longer among it.
   for (const listener of all) if (listener !== theirs) emitter.on('ping', listener);
@@ -68,7 +69,7 @@ test("put back by the app with its own, it is there once, and gone with the last
   assert.equal(emitter.listenerCount('ping'), 0);
 });
 
-test('removed in the same turn in which the app has put it back twice, nothing of it stays', () => {
+test('removed in the same turn in which the app has put it back twice, nothing of it stays', async () => {
   const { emitter } = accompanied();
   const theirs = () => {};
   emitter.on('ping', theirs);
