@@ -4,12 +4,20 @@ import { setTimeout } from 'node:timers';
 import { Worker } from 'node:worker_threads';
 import { messageOf } from './errors.ts';
 import type { Exporter, ExporterOptions } from './export/exporter.ts';
+import { OWN_THREAD } from './record/threads.ts';
 import { report } from './report.ts';
 
 const FIRST_RESTART_MS = 500;
 const MAX_RESTART_MS = 30_000;
 // A thread that lived so long had not failed to start.
 const SETTLED_MS = 10_000;
+
+// Neither the exporter's coming nor its going is that of a worker.
+class OwnThread extends Worker {
+  get [OWN_THREAD](): boolean {
+    return true;
+  }
+}
 
 /** Starts on construction; ends with its process or by `stop`. */
 export class ExporterThread {
@@ -47,7 +55,7 @@ export class ExporterThread {
     // Nothing that is preloaded into the app belongs into this thread, we ourselves least of all.
     const { NODE_OPTIONS: _, ...env } = process.env;
     try {
-      this.#worker = new Worker(new URL('./export/thread.js', import.meta.url), {
+      this.#worker = new OwnThread(new URL('./export/thread.js', import.meta.url), {
         name: 'gunicorn-otel',
         workerData: this.#options,
         execArgv: [],
