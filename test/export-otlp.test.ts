@@ -167,10 +167,11 @@ describe('deltas', () => {
     const receiver = await startReceiver(t);
     let n = 1;
     push(receiver, { METRICS_TEMPORALITY_PREFERENCE: 'delta' }, {}, () => collected(scene(n)), true);
-    await delay(2.5 * INTERVAL_MS);
-    n = 2;
     const jobs = () =>
       receiver.pushes.flatMap(({ metrics }) => metrics.filter(({ name }) => name === 'jobs_done_total'));
+    await until(() => receiver.pushes.length > 0, 'a push of gauges');
+    assert.deepEqual(jobs(), []);
+    n = 2;
     await until(() => jobs().length > 0, 'a push of jobs');
     assert.deepEqual(
       jobs()[0]!.points.map(({ value }) => value),

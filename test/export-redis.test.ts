@@ -4,9 +4,16 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { decodeValue, encodeValue, type GroupValue, type ValueFamily } from '../src/export/group-value.ts';
+import { toMetricData } from '../src/catalogue/families.ts';
+import {
+  decodeValue,
+  encodeValue,
+  type GroupValue,
+  type ValueFamily,
+  valueFamilies,
+} from '../src/export/group-value.ts';
 import { type ForwardSettings, RedisForwarder } from '../src/export/redis.ts';
-import { redisTarget } from '../src/export/redis-connection.ts';
+import { causeOf, redisTarget, tell } from '../src/export/redis-connection.ts';
 import { catchLines } from './lines.ts';
 import { until } from './processes.ts';
 import { freePort, NO_REDIS, type RedisServer, startRedis } from './redis-server.ts';
@@ -43,6 +50,34 @@ const lines = catchLines();
 describe('a value', () => {
   it('is read as it was written', () => {
     assert.deepEqual(decodeValue(encodeValue(VALUE)), VALUE);
+  });
+
+  it('is made of collected metrics: each histogram with its own bounds, an amount told from a gauge', () => {
+    const histogram = (labels: Record<string, string>, bounds: number[]) => ({
+      labels,
+      value: { cell: Float64Array.from([2.5, ...bounds.map(() => 1), 4]), bounds },
+    });
+    const made = [
+      { name: 'c_total', type: 'counter', help: 'C.', points: [{ labels: { a: 'b' }, value: 3 }] },
+      { name: 'u', type: 'gauge', additive: true, help: 'U.', points: [{ labels: {}, value: -1 }] },
+      { name: 'g', type: 'gauge', help: 'G.', points: [] },
+      { name: 'h', type: 'histogram', help: 'H.', points: [histogram({}, [1, 2]), histogram({ a: 'b' }, [7])] },
+    ] as const;
+    assert.deepEqual(valueFamilies(made.map((family) => toMetricData(family, [1, 0], [2, 0]))), [
+      { name: 'c_total', type: 'counter', help: 'C.', series: [{ labels: { a: 'b' }, value: 3 }] },
+      { name: 'u', type: 'gauge', additive: true, help: 'U.', series: [{ labels: {}, value: -1 }] },
+      { name: 'g', type: 'gauge', help: 'G.', series: [] },
+      {
+        name: 'h',
+        type: 'histogram',
+        help: 'H.',
+        bounds: [1, 2],
+        series: [
+          { labels: {}, value: [2.5, 1, 1, 4] },
+          { labels: { a: 'b' }, value: [2.5, 1, 4], bounds: [7] },
+        ],
+      },
+    ]);
   });
 
   it('that is none, or none of this version, is not read, whatever it is', () => {
@@ -102,6 +137,23 @@ describe('where Redis is', () => {
     assert.equal(forwarder.state.up, 0);
     assert.match(lines.join('\n'), /^gunicorn-otel: REDIS_URL is no redis/);
     assert.doesNotMatch(lines.join('\n'), /hunter2/);
+  });
+});
+
+describe('an error', () => {
+  it('is told without the password, whoever wrote it into the message', () => {
+    const target = redisTarget({ redisUrl: 'redis://u:hunt%40er2@r' })!;
+    assert.equal(tell(new Error('AUTH u hunt@er2 refused'), target), 'AUTH u *** refused');
+  });
+
+  it('has one of few words as its cause, whatever it says', () => {
+    const coded = (code: string) => Object.assign(new Error('x'), { code });
+    assert.deepEqual(
+      [new Error('who knows'), coded('ECONNRESET'), coded('a b'), coded('ETIMEDOUT'), new Error('OOM command'), {}].map(
+        causeOf,
+      ),
+      ['closed', 'econnreset', 'closed', 'timeout', 'oom', 'closed'],
+    );
   });
 });
 

@@ -14,6 +14,7 @@ import { freshDirectory, type Owner, type Running, type StartOptions, start } fr
 import { request } from './requests.ts';
 
 export interface ExportingGroup {
+  readonly directory: string;
   readonly startMs: number;
   /** Replaces what the one member has published. */
   publish(table: SeriesTable): void;
@@ -46,7 +47,7 @@ export function startGroup(
   for (const name of Object.keys(environment)) delete process.env[name];
   owner.after(() => thread.stop());
   const scrape = async () => parseExposition((await request((await thread.url)!)).body);
-  return { startMs, publish, scrape, url: () => thread.url, stop: () => thread.stop() };
+  return { directory, startMs, publish, scrape, url: () => thread.url, stop: () => thread.stop() };
 }
 
 /** A process of its own whose exporter thread starts at once; what it does then is `source`, with `exporter` at hand. */

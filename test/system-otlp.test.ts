@@ -1,5 +1,7 @@
 /** A group with a real exporter thread and a receiver of OTLP: what arrives is what a scrape shows. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { SETTINGS } from '@x/gunicorn-otel';
 import { startExportingProcess, startGroup, still } from './exporting-group.ts';
@@ -60,6 +62,7 @@ describe('a group with OTLP', () => {
     const group = startGroup(t, serve([{}]), { ...SETTINGS_OF_PUSH, metricsExporters: ['otlp'] }, endpointOf(receiver));
     await until(() => receiver.pushes.length > 0, 'a push');
     assert.equal(await group.url(), undefined);
+    assert.equal(existsSync(join(group.directory, 'exporter.json')), false);
   });
 
   it('tells of two processes as two instances', async (t) => {
@@ -120,6 +123,7 @@ describe('an app with OTEL_METRICS_EXPORTER', { skip: NO_VARIABLES }, () => {
         () => `40 requests: ${counted()}`,
       );
       process.kill([...cluster.workers().values()][0]!, 'SIGKILL');
+      await until(() => cluster.workers().size === 3, 'a new worker in place of the killed one');
       await requests(url, 20);
       await until(
         () => counted() === 60,

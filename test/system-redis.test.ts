@@ -95,6 +95,26 @@ describe('a group with Redis', { skip: NO_REDIS }, () => {
     });
   }
 
+  it('ends too when its exporter had to run in the thread of the app', async (t) => {
+    const redis = await startRedis(t);
+    const exporter = JSON.stringify(new URL('../src/export/exporter.js', import.meta.url).href);
+    const source = `
+      exporter.stop();
+      const { startExporter } = await import(${exporter});
+      startExporter({ directory, settings, version: '1.2.3', startMs: 1 }).unref();
+      setTimeout(() => console.log('done'), 2000);`;
+    // Between its first forward and its second.
+    const group = startExportingProcess(t, { ...settingsOf(redis), redisForwardIntervalMs: 20_000 }, source);
+    await group.says(/done/);
+    const startMs = performance.now();
+    assert.deepEqual(await group.ended(), { code: 0, signal: null });
+    assert.ok(performance.now() - startMs < 1000);
+    assert.ok(
+      (await keys(redis)).some((key) => key.endsWith('-1')),
+      'it has forwarded',
+    );
+  });
+
   it('speaks TLS to a Redis whose certificate is of an authority that Node is told of', async (t) => {
     const directory = freshDirectory(t);
     const file = (name: string) => join(directory, name);

@@ -25,7 +25,7 @@ export function instanceOf(resource: Resource, startMs: number, serviceName?: st
 }
 
 /** The resource of pushes. What the user has set about it wins. */
-export function resourceOf({ service, id, host, pid }: Instance, resource: Resource): Resource {
+export function pushedResource({ service, id, host, pid }: Instance, resource: Resource): Resource {
   const own = { 'service.instance.id': id, 'host.name': host, 'process.pid': pid };
   return resourceFromAttributes(own)
     .merge(resource)

@@ -6,7 +6,7 @@ import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
 import { ConsoleExporter } from './console-exporter.ts';
 import { type GroupValue, valueFamilies } from './group-value.ts';
-import { instanceOf, resourceOf } from './instance.ts';
+import { instanceOf, pushedResource } from './instance.ts';
 import { createOtlpExporter } from './otlp.ts';
 import { type Push, startPush } from './push.ts';
 import { type ForwardSettings, RedisForwarder } from './redis.ts';
@@ -58,7 +58,7 @@ export function startPushers(options: PushersOptions): Pushers {
   const identity = async () => {
     await options.resource.waitForAsyncAttributes?.();
     const instance = instanceOf(options.resource, startMs, settings.serviceName);
-    return { instance, resource: resourceOf(instance, options.resource) };
+    return { instance, resource: pushedResource(instance, options.resource) };
   };
   const pushes = new Map<string, PushState>();
   const running = new Map<string, Promise<Push | undefined>>();

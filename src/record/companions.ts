@@ -23,14 +23,19 @@ export function accompany(
   harmless: ReadonlySet<string> = new Set(),
 ): () => void {
   const ours = new Map(Object.entries(listeners).map(([event, listener]) => [event, companion(event, listener)]));
+  /** Events whose listeners are being called. */
+  const running = new Set<string>();
   let stopped = false;
 
   // The event comes before the listener is there: the one that is added counts already.
   const onNew = (event: string, added: unknown) => {
     if (ours.has(event) && !isCompanion(added)) adjust(event, 1);
   };
+  // removeAllListeners() goes through a list by position: what is left of it must stay where it is until it is done.
   const onRemove = (event: string, removed: unknown) => {
-    if (ours.has(event) && !isCompanion(removed)) adjust(event);
+    if (!ours.has(event)) return;
+    if (isCompanion(removed) || emitter.listenerCount(event) > 1) process.nextTick(adjust, event);
+    else adjust(event);
   };
 
   emitter.on('newListener', onNew);
@@ -46,8 +51,12 @@ export function accompany(
   function companion(event: string, listener: Listener): Listener {
     const companion: Listener = (...args) => {
       if (!harmless.has(event)) {
+        running.add(event);
         step(event, false);
-        process.nextTick(() => adjust(event));
+        process.nextTick(() => {
+          running.delete(event);
+          adjust(event);
+        });
       }
       listener(...args);
     };
@@ -55,7 +64,7 @@ export function accompany(
   }
 
   function adjust(event: string, coming = 0): void {
-    if (stopped) return;
+    if (stopped || running.has(event)) return;
     const here = emitter.listeners(event);
     const theirs = here.filter((listener) => !isCompanion(listener)).length + coming;
     // One too many makes Node warn of a leak, which the app could see.

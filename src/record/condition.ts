@@ -23,9 +23,9 @@ export class Condition {
     this.#publish = publish;
   }
 
-  /** Enters a state; to be in it already changes nothing. */
+  /** Enters a state; to be in it already changes nothing, and who aborts does not quit any more. */
   enter(name: WorkerCondition['name']): void {
-    if (name === this.#name) return;
+    if (name === this.#name || (name === 'quitting' && this.#name === 'aborting')) return;
     this.#name = name;
     this.#tell();
   }
@@ -33,8 +33,7 @@ export class Condition {
   /** A signal has come that the app listens to. */
   signalled(signal: string): void {
     const name = ENTERED_BY[signal];
-    // Who aborts does not quit any more.
-    if (name && this.#name !== 'aborting') this.enter(name);
+    if (name) this.enter(name);
   }
 
   /** Nothing was published for so long that others took it for unresponsive: it is back. */

@@ -20,7 +20,7 @@ export class LabelledCounter {
 
   /** @param labels - in the same order on each call */
   add(labels: Readonly<Record<string, string>>, count = 1): void {
-    const key = Object.values(labels).join('\n');
+    const key = JSON.stringify(Object.values(labels));
     let cell = this.#cells.get(key);
     if (cell === undefined && this.#cells.size >= this.#maxSeries) {
       const other = Object.fromEntries(Object.keys(labels).map((label) => [label, OTHER]));
