@@ -17,7 +17,14 @@ const DOCUMENTS = [
   ...readdirSync(new URL('docs/', ROOT)).flatMap((file) => (/\.md$/.test(file) ? [`docs/${file}`] : [])),
 ];
 /** Named in documents, and neither a setting nor a metric of ours. */
-const NOT_OURS = new Set<string>([...ERROR_CODES, 'GUNICORN_OTEL_GROUP_DIRECTORY', 'http_server_request_duration']);
+const NOT_OURS = new Set<string>([
+  ...ERROR_CODES,
+  'GUNICORN_OTEL_GROUP_DIRECTORY',
+  // Read by OpenTelemetry's exporters, or named by them.
+  'OTEL_EXPORTER_OTLP_METRICS_PROTOCOL',
+  'OTEL_EXPORTER_OTLP_PROTOCOL',
+  'http_server_request_duration',
+]);
 
 test('the README lists every metric with its type and labels, and no other', () => {
   const listed = tableRows('README.md', /^(?:gunicorn|http)_\w+$/).map(([name, type, labels]) => ({
