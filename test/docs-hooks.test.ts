@@ -1,8 +1,10 @@
-/** What docs/hooks.md and docs/api.md show is run as it stands there. */
+/** What the README, docs/hooks.md and docs/api.md show is run as it stands there. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { readSettings } from '@x/gunicorn-otel';
+import { loadConfigModule } from '../src/config-module.ts';
 import { select } from './exposition.ts';
 import {
   fixture,
@@ -73,6 +75,15 @@ test('the example of docs/hooks.md in a single process', async (t) => {
       .map((line) => order.findIndex((each) => each.test(line))),
     [0, 1, 2, 3],
   );
+});
+
+test('the config module that the README shows has nothing wrong with it', (t) => {
+  const cwd = freshDirectory(t);
+  const module = examples('README.md').find((code) => code.includes('childExit'));
+  writeFileSync(join(cwd, 'gunicorn.conf.mjs'), module!);
+  const { file, settings, hooks, problems } = loadConfigModule({}, cwd);
+  assert.deepEqual([...problems, ...readSettings({}, {}, { file, settings }).problems], []);
+  assert.deepEqual([Object.keys(settings), Object.keys(hooks)], [['durationBuckets'], ['childExit']]);
 });
 
 test('the programs of docs/api.md and of the defaults in docs/hooks.md run as they stand there', async (t) => {
