@@ -106,10 +106,10 @@ function join(sign: Sign, options: Partial<Settings>): Member | undefined {
 
 function stop(member: Member): void {
   if (active !== member) return;
-  member.stop();
-  if (member.exporter) delete process.env[GROUP_VARIABLE];
   active = undefined;
   stopped = true;
+  member.stop();
+  if (member.exporter) delete process.env[GROUP_VARIABLE];
 }
 
 // Problems are told by the owner alone: its workers read the same environment.
