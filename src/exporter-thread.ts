@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import type { MetricData } from '@opentelemetry/sdk-metrics';
 import { GunicornOtelError, messageOf } from './errors.ts';
 import type { Answer, Exporter, ExporterOptions, Order, ThreadData } from './export/exporter.ts';
+import { OWN_THREAD } from './record/threads.ts';
 import { report } from './report.ts';
 
 const FIRST_RESTART_MS = 500;
@@ -17,6 +18,13 @@ const STOP_MS = 1000;
 interface Asked {
   resolve(metrics: readonly MetricData[]): void;
   reject(error: Error): void;
+}
+
+// Neither the exporter's coming nor its going is that of a worker.
+class OwnThread extends Worker {
+  get [OWN_THREAD](): boolean {
+    return true;
+  }
 }
 
 /** Starts on construction; ends with its process or by `stop`. */
@@ -86,7 +94,7 @@ export class ExporterThread {
     // Nothing that is preloaded into the app belongs into this thread, we ourselves least of all.
     const { NODE_OPTIONS: _, ...env } = process.env;
     try {
-      this.#worker = new Worker(new URL('./export/thread.js', import.meta.url), {
+      this.#worker = new OwnThread(new URL('./export/thread.js', import.meta.url), {
         name: 'gunicorn-otel',
         // The command line is for the process detector, which would tell the thread's own.
         workerData: {

@@ -20,10 +20,10 @@ const DOCUMENTS = [
 const NOT_OURS = new Set<string>([
   ...ERROR_CODES,
   'GUNICORN_OTEL_GROUP_DIRECTORY',
-  'http_server_request_duration',
-  // Read by OpenTelemetry's exporter packages.
-  'OTEL_EXPORTER_OTLP_PROTOCOL',
+  // Read by OpenTelemetry's exporters, or named by them.
   'OTEL_EXPORTER_OTLP_METRICS_PROTOCOL',
+  'OTEL_EXPORTER_OTLP_PROTOCOL',
+  'http_server_request_duration',
 ]);
 
 test('the README lists every metric with its type and labels, and no other', () => {

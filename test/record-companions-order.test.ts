@@ -61,7 +61,6 @@ test("put back by the app with its own, it is there once, and gone with the last
   assert.equal(emitter.listenerCount('ping'), 2);
   const all = emitter.listeners('ping') as (() => void)[];
   emitter.off('ping', theirs);
-  await nextTick();
   assert.equal(emitter.listenerCount('ping'), 0);
   // The app puts back what it once found, and its own is no longer among it.
   for (const listener of all) if (listener !== theirs) emitter.on('ping', listener);
@@ -77,5 +76,6 @@ test('removed in the same turn in which the app has put it back twice, nothing o
   emitter.removeAllListeners('ping');
   for (const listener of all) emitter.on('ping', listener);
   emitter.off('ping', theirs);
+  await nextTick();
   assert.equal(emitter.listenerCount('ping'), 0);
 });

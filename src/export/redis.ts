@@ -121,13 +121,13 @@ export class RedisForwarder {
 
   // One at a time: the next turn is only thought of when this one is over.
   async #turn(): Promise<void> {
+    this.state.forwards += 1;
     this.#redis ??= (await loadRedis()) as RedisModule | undefined;
     if (!this.#redis) {
       this.#count('package');
       return;
     }
     const startMs = performance.now();
-    this.state.forwards += 1;
     try {
       await this.#forward(this.#redis);
       this.#succeeded();

@@ -75,9 +75,9 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     if (id > newestId && next) births.set(id, next);
     newestId = id;
   };
-  const onFork = () => {
+  const onFork = (worker: Worker) => {
     assign();
-    const exit = succession.arrived(Date.now());
+    const exit = succession.arrived(worker.id, Date.now());
     if (!exit) return;
     exits.succeeded(exit);
     changed();
@@ -87,7 +87,7 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     for (const worker of Object.values(cluster.workers ?? {})) {
       if (!worker?.exitedAfterDisconnect || left.has(worker.id)) continue;
       left.add(worker.id);
-      if (succession.leaving(Date.now())) replaced.add(worker.id);
+      if (succession.leaving(worker.id, Date.now())) replaced.add(worker.id);
     }
   };
   const onEnd = (worker: Worker, code: number | null, signal: string | null) => {
@@ -104,7 +104,7 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     // Nobody can have come for a crash beforehand.
     const wanted = asked || why.restartType === 'graceful';
     left.delete(id);
-    if (replaced.delete(id) || (wanted && succession.leaving(nowMs))) exits.succeeded(exit);
+    if (replaced.delete(id) || (wanted && succession.leaving(id, nowMs))) exits.succeeded(exit);
     else succession.vacated(exit, nowMs);
     changed();
     onExit({ id, pid: worker.process.pid, threadId: 0, workerId: idOf(ended), code, signal, ...why });

@@ -11,8 +11,8 @@ const WINDOW_MS = 60_000;
 export class Succession<E> {
   /** Exits that nobody has replaced yet, oldest first. */
   #vacancies: { exit: E; atMs: number }[] = [];
-  /** When workers came that have replaced nobody yet, oldest first. */
-  #spares: number[] = [];
+  /** Workers that have replaced nobody yet, and when they came, oldest first. */
+  #spares: { worker: number; atMs: number }[] = [];
   #settled = false;
 
   /** The first worker runs: those that come from now on are no longer the first fleet. */
@@ -20,17 +20,19 @@ export class Succession<E> {
     this.#settled = true;
   }
 
-  /** A worker was started. @returns the exit it makes up for, if any */
-  arrived(nowMs: number): E | undefined {
+  /** A worker was started. @param worker - its id @returns the exit it makes up for, if any */
+  arrived(worker: number, nowMs: number): E | undefined {
     this.#expire(nowMs);
     const vacancy = this.#vacancies.shift();
-    if (!vacancy && this.#settled) this.#spares.push(nowMs);
+    if (!vacancy && this.#settled) this.#spares.push({ worker, atMs: nowMs });
     return vacancy?.exit;
   }
 
   /** A worker is about to leave. @returns whether its successor is there already; if not, `vacated` follows its end */
-  leaving(nowMs: number): boolean {
+  leaving(worker: number, nowMs: number): boolean {
     this.#expire(nowMs);
+    // Nobody is its own successor, and who leaves is nobody's any more.
+    this.#spares = this.#spares.filter((spare) => spare.worker !== worker);
     return this.#spares.shift() !== undefined;
   }
 
@@ -41,6 +43,6 @@ export class Succession<E> {
 
   #expire(nowMs: number): void {
     this.#vacancies = this.#vacancies.filter(({ atMs }) => nowMs - atMs <= WINDOW_MS);
-    this.#spares = this.#spares.filter((atMs) => nowMs - atMs <= WINDOW_MS);
+    this.#spares = this.#spares.filter(({ atMs }) => nowMs - atMs <= WINDOW_MS);
   }
 }

@@ -25,6 +25,9 @@ export interface ThreadsOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** Marks a thread of this package's own, on its class: it is there when the thread is told of, which is in its constructor. */
+export const OWN_THREAD = Symbol('gunicorn-otel.own-thread');
+
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const threadStart = channel('worker_threads');
 
@@ -42,6 +45,7 @@ export function watchThreads(options: ThreadsOptions): () => void {
   };
 
   function watch(worker: Worker): void {
+    if (OWN_THREAD in worker) return;
     const { threadId } = worker;
     let failed = false;
     // Sees an error without being a listener for it: one that nobody listens to still ends the process.
@@ -56,7 +60,7 @@ export function watchThreads(options: ThreadsOptions): () => void {
         options.onError(error);
       }
     });
-    const exit = succession.arrived(Date.now());
+    const exit = succession.arrived(threadId, Date.now());
     if (exit) options.exits.succeeded(exit);
   }
 
@@ -71,7 +75,7 @@ export function watchThreads(options: ThreadsOptions): () => void {
     const ended = { clusterId, threadId, startSeconds };
     const why = causeOfThreadExit(code, failed, endedItself);
     const exit = exits.ended(ended, why, nowMs);
-    if (why.restartType === 'graceful' && succession.leaving(nowMs)) exits.succeeded(exit);
+    if (why.restartType === 'graceful' && succession.leaving(threadId, nowMs)) exits.succeeded(exit);
     else succession.vacated(exit, nowMs);
     changed();
     onExit({ id: clusterId, pid: process.pid, threadId, workerId: idOf(ended), code, signal: null, ...why });
