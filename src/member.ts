@@ -3,6 +3,7 @@ import cluster from 'node:cluster';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers';
 import { threadId } from 'node:worker_threads';
 import type { MeterProvider } from '@opentelemetry/api';
 import type { Settings } from './config.ts';
@@ -154,6 +155,10 @@ export function startMember(options: MemberOptions): Member {
   const onCrash = (error: unknown) => {
     http.thrown(error);
     crash = errorTypeOf(error);
+    // Whoever lives on has survived it: what ends later does not end by it.
+    setImmediate(() => {
+      crash = undefined;
+    }).unref();
   };
   const end = () => {
     http.abandon(crash ?? ABORTED);
