@@ -1,6 +1,7 @@
 /** Composition root of a process: whether it measures, which role it has, and which group it belongs to. */
 import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers';
 import { isMainThread } from 'node:worker_threads';
 import { readSettings, type Settings } from './config.ts';
 import { loadConfigModule } from './config-module.ts';

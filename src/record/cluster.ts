@@ -117,7 +117,7 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     look,
     forking() {
       assign();
-      const taken = new Set([...births.values()].map(({ slot }) => slot));
+      const taken = new Set(livingIds().map((id) => births.get(id)?.slot));
       let slot = 1;
       while (taken.has(slot)) slot += 1;
       next = { slot, startSeconds: Math.floor(Date.now() / 1000) };
@@ -133,6 +133,11 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
 
 function workerIds(): number[] {
   return Object.keys(cluster.workers ?? {}).map(Number);
+}
+
+// An app that forks in its own exit listener does so before ours has seen the end.
+function livingIds(): number[] {
+  return Object.values(cluster.workers ?? {}).flatMap((worker) => (worker && !worker.isDead() ? [worker.id] : []));
 }
 
 function cause(reason: ExitCause['reason']): ExitCause {

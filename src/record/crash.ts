@@ -1,4 +1,5 @@
 /** Sees uncaught errors without preventing what they do: what ends the process is what failed its last requests. */
+import { setImmediate } from 'node:timers';
 import { errorTypeOf } from './error-type.ts';
 
 /**
