@@ -1,6 +1,6 @@
 /**
  * What runs in every process that is preloaded, npm and build scripts included: almost nothing. It waits for a sign
- * that there is something to measure - an HTTP server listens, a cluster worker is forked, a Meter is asked for - and
+ * that there is something to measure - an HTTP server listens, a cluster worker is forked, an instrument is made - and
  * only then loads the rest.
  */
 import cluster, { type ClusterSettings } from 'node:cluster';
@@ -10,6 +10,8 @@ import { offerMeterProvider } from './api-registry.ts';
 import { messageOf } from './errors.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import { workerExecArgv, workerNodeOptions } from './hand-over.ts';
+import { isHttpServer } from './http-server.ts';
+import { lateMeter } from './late-meter.ts';
 import { report } from './report.ts';
 
 type Start = typeof import('./start.ts');
@@ -66,11 +68,6 @@ function watchListens(): void {
   requestStart.subscribe(listening);
 }
 
-// By what only such servers have: asking by class would load http, https and http2 into every process.
-function isHttpServer(server: object | undefined): boolean {
-  return server !== undefined && ('closeIdleConnections' in server || 'updateSettings' in server);
-}
-
 // fork() and setupPrimary() both assign `cluster.settings` before anything is spawned: the one moment in which the
 // group's directory can be ready for the first worker, without a listener or a wrapper that the app could see.
 function watchForks(): void {
@@ -102,7 +99,7 @@ function handOver(settings: ClusterSettings): void {
 // There is no proxy for meters in the API: a no-op instrument stays one for ever, so the provider is there from the start.
 function watchMeters(): void {
   offerMeterProvider((api) => ({
-    getMeter: (...args) => meterProvider()?.getMeter(...args) ?? api.createNoopMeter(),
+    getMeter: (...args) => lateMeter(() => meterProvider()?.getMeter(...args) ?? api.createNoopMeter()),
   }));
 }
 

@@ -1,57 +1,27 @@
-/** Composition root of a process: which role it has, what is wired to what, and how it ends. */
+/** Composition root of a process: whether it measures, which role it has, and which group it belongs to. */
 import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
-import { isMainThread, threadId } from 'node:worker_threads';
-import type { MeterProvider } from '@opentelemetry/api';
+import { isMainThread } from 'node:worker_threads';
 import { readSettings, type Settings } from './config.ts';
+import { loadConfigModule } from './config-module.ts';
 import { ExporterThread } from './exporter-thread.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
+import { type Member, startMember } from './member.ts';
 import { preload } from './preload.ts';
-import type { AppMetrics } from './record/app-metrics.ts';
-import { Failures } from './record/failures.ts';
-import { ABORTED, watchHttp } from './record/http.ts';
-import { RequestTable } from './record/request-table.ts';
 import { report, setLogLevel } from './report.ts';
-import {
-  createGroupDirectory,
-  isLiveGroup,
-  ownMark,
-  removeGroup,
-  restoreGroup,
-  snapshotFile,
-} from './snapshot/directory.ts';
-import { type Identity, type Role, SLOT_HEADER_BYTES } from './snapshot/layout.ts';
-import { SeriesTable } from './snapshot/series-table.ts';
-import { SnapshotWriter } from './snapshot/writer.ts';
+import { createGroupDirectory, isLiveGroup } from './snapshot/directory.ts';
+import type { Role } from './snapshot/layout.ts';
 
 /** What made a process wake up; see preload.ts. */
 export type Sign = 'listen' | 'fork' | 'meter' | 'worker' | 'start';
-
-/** A process that measures. */
-export interface Activation {
-  readonly settings: Settings;
-  /** Absolute path of the group's directory. */
-  readonly directory: string;
-  /** The exporter, in the process that owns the group. */
-  readonly exporter: ExporterThread | undefined;
-  /** The provider of the app's instruments; the SDK is loaded on the first call. */
-  meterProvider(): MeterProvider;
-  /** Publishes a last time and lets go; the owner ends its exporter and deletes the group. */
-  stop(): void;
-}
-
-// Tells a worker's threads the cluster id of their worker, which they cannot see.
-const WORKER_ID_VARIABLE = 'GUNICORN_OTEL_CLUSTER_WORKER';
 
 /** Of this package, from its package.json. */
 export const VERSION = (
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 ).version;
 
-let active: (Activation & { role: Role; forks(): void }) | undefined;
+let active: Member | undefined;
+let beginning = false;
 let disabled = false;
 // After a stop() the signs of preload.ts wake nobody any more, only another start() does.
 let stopped = false;
@@ -72,8 +42,8 @@ export interface Started {
  */
 export function start(options: Partial<Settings> = {}): Started {
   preload();
-  const activation = activate('start', options);
-  return { url: activation?.exporter?.url ?? Promise.resolve(undefined), stop: () => activation?.stop() };
+  const member = activate('start', options);
+  return { url: member?.exporter?.url ?? Promise.resolve(undefined), stop: () => member && stop(member) };
 }
 
 /**
@@ -82,29 +52,64 @@ export function start(options: Partial<Settings> = {}): Started {
  * @returns undefined when OTEL_SDK_DISABLED is true, or a stop() was the last word
  * @throws GUNICORN_OTEL_ERR_DIRECTORY when there is no place for the group's files
  */
-export function activate(sign: Sign, options: Partial<Settings> = {}): Activation | undefined {
-  if (active || disabled) {
-    if (sign === 'fork') active?.forks();
-    return active;
-  }
-  if (stopped && sign !== 'start') return undefined;
+export function activate(sign: Sign, options: Partial<Settings> = {}): Member | undefined {
+  const first = active === undefined;
+  active ??= begin(sign, options);
+  // Behind the assignment: what begins now (a hook, an exporter in this very thread) may be a sign itself.
+  if (first) active?.begin();
+  if (sign === 'fork') active?.forking();
+  else if (sign === 'listen' || !cluster.isPrimary || !isMainThread) active?.serves();
+  // A process that makes an instrument first may be a primary; by then it will have forked.
+  else if (first) setImmediate(() => active?.serves()).unref();
+  return active;
+}
+
+/** The member that this process is, if it is one. */
+export function activeMember(): Member | undefined {
+  return active;
+}
+
+function begin(sign: Sign, options: Partial<Settings>): Member | undefined {
+  if (disabled || (stopped && sign !== 'start')) return undefined;
   stopped = false;
-  const { settings, problems } = readSettings(process.env, options);
+  // Also while the config module is loaded, which may ask for a Meter itself.
+  if (beginning) return undefined;
+  beginning = true;
+  try {
+    return join(sign, options);
+  } finally {
+    beginning = false;
+  }
+}
+
+function join(sign: Sign, options: Partial<Settings>): Member | undefined {
+  const config = loadConfigModule(process.env, process.cwd(), options);
+  const { settings, problems } = readSettings(process.env, options, config);
   setLogLevel(settings.logLevel);
   disabled = settings.sdkDisabled;
   if (disabled) return undefined;
 
   const inherited = process.env[GROUP_VARIABLE];
   const joins = inherited !== undefined && isLiveGroup(inherited);
-  const directory = joins ? inherited : foundGroup(settings, problems);
-  const role = roleOf(sign, joins);
-  active = wire(
+  const directory = joins ? inherited : foundGroup(settings, [...config.problems, ...problems]);
+  const startMs = Date.now();
+  return startMember({
     settings,
     directory,
-    role,
-    joins ? undefined : new ExporterThread({ directory, settings, version: VERSION, startMs: Date.now() }),
-  );
-  return active;
+    hooks: config.hooks,
+    views: config.views,
+    role: roleOf(sign, joins),
+    version: VERSION,
+    makeExporter: joins ? undefined : () => new ExporterThread({ directory, settings, version: VERSION, startMs }),
+  });
+}
+
+function stop(member: Member): void {
+  if (active !== member) return;
+  member.stop();
+  if (member.exporter) delete process.env[GROUP_VARIABLE];
+  active = undefined;
+  stopped = true;
 }
 
 // Problems are told by the owner alone: its workers read the same environment.
@@ -126,94 +131,4 @@ function roleOf(sign: Sign, joins: boolean): Role {
   if (cluster.isWorker) return 'worker';
   if (joins) return 'child';
   return sign === 'fork' ? 'primary' : 'single';
-}
-
-function wire(settings: Settings, directory: string, role: Role, exporter: ExporterThread | undefined) {
-  const mark = ownMark();
-  if (cluster.isWorker) process.env[WORKER_ID_VARIABLE] = String(cluster.worker!.id);
-  const startSeconds = Math.floor(performance.timeOrigin / 1000);
-  const identity: Identity = {
-    ...mark,
-    role,
-    threadId,
-    startSeconds,
-    workerId: workerId(role, startSeconds),
-    version: VERSION,
-  };
-  const table = new SeriesTable(SLOT_HEADER_BYTES);
-  const failures = new Failures(table);
-  const requests = new RequestTable({ ...settings, table });
-  const path = join(directory, snapshotFile(mark, threadId));
-  const writer = new SnapshotWriter({
-    path,
-    identity,
-    table,
-    flushIntervalMs: settings.flushIntervalMs,
-    onStateChange,
-  });
-  const http = watchHttp(requests, writer, failures, () => exporter?.ownServer);
-  let appMetrics: AppMetrics | undefined;
-  let crash: string | undefined;
-
-  // Sees a crash without preventing it; a request under way is then failed by that error.
-  const onCrash = (error: unknown) => {
-    crash = error instanceof Error ? error.name : 'Error';
-  };
-  const end = () => {
-    http.abandon(crash ?? ABORTED);
-    appMetrics?.collectNow();
-    writer.close({ ended: role === 'thread' });
-    if (exporter) removeGroup(directory);
-  };
-  process.on('uncaughtExceptionMonitor', onCrash);
-  process.on('exit', end);
-
-  return {
-    settings,
-    directory,
-    exporter,
-    role,
-    forks() {
-      if (this.role !== 'single') return;
-      this.role = 'primary';
-      writer.identify({ role: 'primary' });
-    },
-    meterProvider() {
-      appMetrics ??= (
-        createRequire(import.meta.url)('./record/app-metrics.js') as typeof import('./record/app-metrics.ts')
-      ).startAppMetrics({
-        ...settings,
-        table,
-        writer,
-        failures,
-      });
-      return appMetrics.provider;
-    },
-    stop() {
-      if (active !== this) return;
-      process.off('uncaughtExceptionMonitor', onCrash);
-      process.off('exit', end);
-      http.stop();
-      exporter?.stop();
-      end();
-      appMetrics?.stop();
-      if (exporter) delete process.env[GROUP_VARIABLE];
-      active = undefined;
-      stopped = true;
-    },
-  };
-
-  function onStateChange(error: Error | undefined): void {
-    // A group whose owner has ended is read by nobody: its last members need not complain. One whose directory somebody
-    // has deleted gets it back, and the next write finds it.
-    if (error && (error as NodeJS.ErrnoException).code === 'ENOENT' && !restoreGroup(directory)) return;
-    if (error) failures.count('write', error);
-    else report('info', `${path} is written again`);
-  }
-}
-
-function workerId(role: Role, startSeconds: number): string {
-  const clusterId = cluster.worker?.id ?? process.env[WORKER_ID_VARIABLE] ?? 0;
-  if (role === 'thread') return `worker_${clusterId}.${threadId}_${startSeconds}`;
-  return `worker_${role === 'child' ? process.pid : (cluster.worker?.id ?? 0)}_${startSeconds}`;
 }

@@ -5,10 +5,26 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { METRICS } from '../src/catalogue/metrics.ts';
 import { project } from '../src/catalogue/views.ts';
+import { Exits } from '../src/record/exits.ts';
 import { Failures } from '../src/record/failures.ts';
+import { LabelledCounter } from '../src/record/labelled-counter.ts';
+import { SIGNAL_ACTIONS } from '../src/record/signals.ts';
 import { setLogLevel } from '../src/report.ts';
+import { EXIT_CAUSES } from '../src/snapshot/exit-events.ts';
+import { SIGNALS_METRIC } from '../src/snapshot/own-metrics.ts';
+import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { parseExposition, type Sample, select, sum } from './exposition.ts';
-import { EXPORTER, measure, NOW_MS, type Request, sceneOf, serve, textOf } from './scenes.ts';
+import {
+  EXPORTER,
+  type MemberOfScene,
+  measure,
+  NOW_MS,
+  type Request,
+  sceneOf,
+  serve,
+  textOf,
+  VIEW_OPTIONS,
+} from './scenes.ts';
 
 // Failures are counted for the golden scrape, and say so.
 setLogLevel('none');
@@ -78,7 +94,7 @@ describe('a scrape', () => {
 
   it('says when each sample was taken and since when it counts', () => {
     const scene = sceneOf([{ table: serve([{}]) }], { startMs: 1_600_000_000_250, nowMs: NOW_MS + 1 });
-    for (const { dataPoints } of project(scene, EXPORTER, { labels: 'standard' })) {
+    for (const { dataPoints } of project(scene, EXPORTER, { ...VIEW_OPTIONS })) {
       for (const { startTime, endTime } of dataPoints) {
         assert.deepEqual(startTime, [1_600_000_000, 250_000_000]);
         assert.deepEqual(endTime, [NOW_MS / 1000, 1_000_000]);
@@ -273,9 +289,33 @@ function fullScene() {
   measure(second, { name: 'jobs.done', unit: '{job}', attributes: { queue: 'a"b\\c\n☃' }, cell: [4] });
   measure(second, { name: 'pool.size', kind: 'gauge', attributes: { 'pool.name': 'db' }, cell: [6, NOW_MS] });
   const exited = measure(serve([{}]), { name: 'queue.depth', kind: 'updowncounter', cell: [100] });
-  return sceneOf([{ table: first }, { table: second, writtenAtMs: NOW_MS - 250 }, { table: exited, alive: false }], {
-    snapshotErrors: new Map([['torn', 2]]),
-  });
+  const members: MemberOfScene[] = [
+    { table: first },
+    { table: second, writtenAtMs: NOW_MS - 250 },
+    { table: exited, alive: false },
+    { table: primary(), role: 'primary', workerId: 'worker_0_1699999999' },
+  ];
+  const scene = sceneOf(members, { snapshotErrors: new Map([['torn', 2]]) });
+  return { ...scene, workers: scene.workers.filter(({ snapshot }) => snapshot.identity.role !== 'primary') };
+}
+
+/** What a primary has seen: two workers end, one of them replaced, and a signal. */
+function primary(): SeriesTable {
+  const table = new SeriesTable();
+  const exits = new Exits(table);
+  exits.begin();
+  const [quit, , , kill] = EXIT_CAUSES;
+  exits.ended({ clusterId: 3, threadId: 0, startSeconds: 1_700_000_000 }, quit!, NOW_MS - 60_000);
+  exits.succeeded(exits.ended({ clusterId: 4, threadId: 0, startSeconds: 1_700_000_050 }, kill!, NOW_MS - 1000));
+  exits.ended(
+    { clusterId: 1, threadId: 0, startSeconds: 1_600_000_000 },
+    quit!,
+    NOW_MS - VIEW_OPTIONS.exitedRetentionMs,
+  );
+  const signals = new LabelledCounter(table, SIGNALS_METRIC, 50);
+  for (const [signal, action] of Object.entries(SIGNAL_ACTIONS))
+    signals.add({ signal, action }, signal === 'HUP' ? 1 : 0);
+  return table;
 }
 
 function samplesOf(samples: Sample[], family: string, type: string): Sample[] {

@@ -1,7 +1,9 @@
 /** Starts user programs as a user would, with the preload or without, and ends every one of them with its test. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -64,6 +66,16 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export function fixture(name: string): string {
   return join(ROOT, 'test/fixtures', name);
+}
+
+/** A port that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** A directory that is removed with its test. */

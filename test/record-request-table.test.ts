@@ -165,7 +165,7 @@ describe('the cells of requests', () => {
         ['other', 3],
       ],
     );
-    assert.deepEqual(overflow(), { endpoint: 3, 'http.server.request.duration': 0 });
+    assert.deepEqual(overflow(), { endpoint: 3, error_type: 0, 'http.server.request.duration': 0 });
   });
 
   it('beyond the cap of series are one that says so, which is counted', () => {
@@ -179,7 +179,7 @@ describe('the cells of requests', () => {
         [{ 'otel.metric.overflow': true }, 3],
       ],
     );
-    assert.deepEqual(overflow(), { endpoint: 0, 'http.server.request.duration': 3 });
+    assert.deepEqual(overflow(), { endpoint: 0, error_type: 0, 'http.server.request.duration': 3 });
   });
 
   it('stay within bounds under 10,000 hostile paths and more, in number and in memory', () => {

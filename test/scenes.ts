@@ -1,14 +1,15 @@
 /** Moments of a group for the tests of what is shown: made of tables, without files or processes, and rendered for real. */
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { MetricData } from '@opentelemetry/sdk-metrics';
-import { merge } from '../src/aggregate/merge.ts';
+import { cellOf, merge } from '../src/aggregate/merge.ts';
 import type { Scene } from '../src/aggregate/producer.ts';
 import type { WorkerState } from '../src/aggregate/workers.ts';
-import { type ExporterState, project } from '../src/catalogue/views.ts';
+import { type ExporterState, project, type ViewOptions } from '../src/catalogue/views.ts';
 import { Scraper } from '../src/export/prometheus.ts';
 import { RequestTable } from '../src/record/request-table.ts';
 import { decodeSnapshot, encodeSnapshot, type Identity } from '../src/snapshot/layout.ts';
 import { type Attributes, type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
+import { IDENTITY } from './arbitrary-tables.ts';
 
 /** When every scene is. */
 export const NOW_MS = 1_700_000_100_000;
@@ -58,11 +59,27 @@ export const EXPORTER: ExporterState = {
   scrapeErrors: 1,
   lastScrapeSeconds: 0.25,
   series: 42,
+  redis: {
+    up: 1,
+    forwards: 7,
+    errors: new Map([['timeout', 2]]),
+    lastForwardSeconds: 0.5,
+    lastSuccessSeconds: NOW_MS / 1000,
+  },
+  pushes: new Map([['otlp', { pushes: 6, errors: 2 }]]),
+};
+
+/** Settings of the views unless told. */
+export const VIEW_OPTIONS: ViewOptions = {
+  labels: 'standard',
+  exitedRetentionMs: 300_000,
+  unresponsiveAfterMs: 5000,
+  gaugeModes: {},
 };
 
 /** The text of a scrape of the scene. */
 export async function textOf(scene: Scene, labels: 'standard' | 'detailed' = 'standard'): Promise<string> {
-  return render(project(scene, EXPORTER, { labels }));
+  return render(project(scene, EXPORTER, { ...VIEW_OPTIONS, labels }));
 }
 
 export async function render(metrics: MetricData[]): Promise<string> {
@@ -116,4 +133,14 @@ export function measure(
   const offset = table.add(metric, attributes);
   table.values.set(cell, offset);
   return table;
+}
+
+/** The series of one metric in a table, as a reader of it finds them. */
+export function seriesIn(table: SeriesTable, name: string): { labels: Attributes; values: number[] }[] {
+  const { metrics, values } = decodeSnapshot(encodeSnapshot(IDENTITY, table, 0));
+  return metrics
+    .filter(({ descriptor }) => descriptor.name === name)
+    .flatMap(({ descriptor, series }) =>
+      series.map((entry) => ({ labels: entry.attributes, values: [...cellOf(descriptor, entry, values)!] })),
+    );
 }

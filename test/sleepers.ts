@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { ProcessMark } from '../src/snapshot/directory.ts';
+import type { ProcessMark } from '../src/snapshot/process-mark.ts';
 import type { Owner } from './processes.ts';
 
 export interface Sleeper {

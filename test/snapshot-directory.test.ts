@@ -20,15 +20,13 @@ import { basename, dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import {
   createGroupDirectory,
-  isAlive,
   isLiveGroup,
   listSnapshots,
-  ownMark,
-  type ProcessMark,
   removeGroup,
   snapshotFile,
   sweepDeadGroups,
 } from '../src/snapshot/directory.ts';
+import { isAlive, ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
 import { freshDirectory, until } from './processes.ts';
 import { deadMark, markOf, startSleeper } from './sleepers.ts';
 
@@ -241,9 +239,9 @@ describe("a group's directory", () => {
     assert.deepEqual(
       listSnapshots(path).sort((a, b) => (a.file < b.file ? -1 : 1)),
       [
-        { file: '12-345-0.snapshot', mark, threadId: 0, complete: true },
-        { file: '12-345-6.snapshot', mark, threadId: 6, complete: true },
-        { file: '12-345-6.snapshot.new', mark, threadId: 6, complete: false },
+        { file: '12-345-0.snapshot', mark, threadId: 0, complete: true, ended: false },
+        { file: '12-345-6.snapshot', mark, threadId: 6, complete: true, ended: false },
+        { file: '12-345-6.snapshot.new', mark, threadId: 6, complete: false, ended: false },
       ],
     );
     assert.deepEqual(listSnapshots(join(path, 'not-there')), []);

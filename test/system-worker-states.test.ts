@@ -8,7 +8,7 @@ import { get } from './request-count.ts';
 import { connect, request } from './requests.ts';
 
 const APP = 'stays-for-its-requests.mjs';
-const QUITTING = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'] as const;
+const QUITTING = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 // The least that is accepted, and a little for two noisy cores; the default is 5 s.
 const UNRESPONSIVE_AFTER = { GUNICORN_OTEL_UNRESPONSIVE_AFTER: '3s' };
 const DEFAULT_AFTER_SECONDS = 5;

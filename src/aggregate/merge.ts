@@ -1,6 +1,6 @@
 /**
  * Adds what processes have published. Pure: cells of counters, up-down counters and histograms are sums slot by slot,
- * so merging is addition, in any order and any grouping; gauges are never added here, a view decides about them.
+ * so merging is addition, in any order and any grouping; gauges and events are never added here, a view decides about them.
  */
 import { attributesKey, type Metric, type Series } from '../snapshot/dictionary.ts';
 import type { Snapshot } from '../snapshot/layout.ts';
@@ -32,7 +32,7 @@ const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
 const OVERFLOW_KEY = attributesKey(OVERFLOW);
 
 /**
- * Sums over processes: counters and histograms over all of them, up-down counters over the living. No gauges.
+ * Sums over processes: counters and histograms over all of them, up-down counters over the living. No gauges, no events.
  *
  * @param maxSeries - per metric: each process has its cap, but those who ever were may have had different series. The
  *   members that come first keep theirs, so the totals of the dead go in front
@@ -42,7 +42,7 @@ export function merge(members: Iterable<Member>, maxSeries = Number.POSITIVE_INF
   for (const { snapshot, alive } of members) {
     for (const metric of snapshot.metrics) {
       const { kind } = metric.descriptor;
-      if (kind === 'gauge' || (kind === 'updowncounter' && !alive)) continue;
+      if (kind === 'gauge' || kind === 'event' || (kind === 'updowncounter' && !alive)) continue;
       addMetric(merged, metric, snapshot.values, maxSeries);
     }
   }

@@ -3,7 +3,7 @@
 import { emptyResource } from '@opentelemetry/resources';
 import type { CollectionResult, MetricData, MetricProducer } from '@opentelemetry/sdk-metrics';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
-import { type Merged, merge } from './merge.ts';
+import { type Member, type Merged, merge } from './merge.ts';
 import type { ResourceSampler, ResourceUsage } from './resources.ts';
 import type { GroupReader, WorkerState } from './workers.ts';
 
@@ -14,8 +14,11 @@ export interface Scene {
   readonly startMs: number;
   /** All processes of the group, exited ones of late included. */
   readonly members: readonly WorkerState[];
-  /** Those that serve or measure: the primary only when it serves. */
-  readonly workers: readonly WorkerState[];
+  /**
+   * Those that serve or measure: the primary only when it serves. The dead too, as long as they are shown under their
+   * worker_id: for a while, or for good where that comes back.
+   */
+  readonly workers: readonly Member[];
   readonly resources: ReadonlyMap<number, ResourceUsage>;
   /** Sums over everybody who ever was. */
   readonly merged: Merged;
@@ -50,7 +53,7 @@ export class GroupProducer implements MetricProducer {
       nowMs,
       startMs,
       members: states,
-      workers: states.filter(isWorker),
+      workers: [...reader.totals.filter(({ snapshot }) => snapshot.identity.lasting), ...states.filter(isWorker)],
       resources,
       merged: merge([...reader.totals, ...states], maxSeries),
       snapshotErrors: reader.errors,
@@ -63,7 +66,7 @@ export class GroupProducer implements MetricProducer {
 }
 
 /** A cluster primary is no worker, unless it has served requests itself. */
-export function isWorker({ snapshot }: WorkerState): boolean {
+export function isWorker({ snapshot }: Member): boolean {
   if (snapshot.identity.role !== 'primary') return true;
   return snapshot.metrics.some(
     ({ descriptor, series }) => descriptor.kind === 'histogram' && descriptor.scope === OWN_SCOPE && series.length > 0,

@@ -2,14 +2,16 @@
  * The members of a group as their snapshot files tell them: reads what they have published, knows who of them is alive,
  * and folds the files of the dead into the group's totals. A member that cannot be read keeps its last good snapshot.
  */
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GunicornOtelError, messageOf } from '../errors.ts';
 import { report } from '../report.ts';
-import { isAlive, listSnapshots, type ProcessMark, TOTALS_FILE } from '../snapshot/directory.ts';
-import { decodeSnapshot, encodeSnapshot, type Identity, type Snapshot } from '../snapshot/layout.ts';
+import { deleteSnapshot, listSnapshots } from '../snapshot/directory.ts';
+import { MAX_EXITS } from '../snapshot/exit-events.ts';
+import type { Snapshot } from '../snapshot/layout.ts';
+import { isAlive, type ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
-import { type Member, merge, toTable } from './merge.ts';
+import type { Member } from './merge.ts';
+import { Totals } from './totals.ts';
 
 /** One process or thread of the group. */
 export interface WorkerState extends Member {
@@ -26,11 +28,9 @@ export interface GroupReaderOptions {
   readonly exitedRetentionMs: number;
   /** Series per metric in the totals; what is more is one overflow series. */
   readonly maxSeries?: number;
-  /** Exited workers that keep their series at the most; the oldest are folded first. */
+  /** Exited workers that keep their series at the most (100); the oldest are folded first. */
   readonly maxExited?: number;
 }
-
-const DEFAULT_MAX_EXITED = 100;
 
 /** Reads one group's directory; there is one per group, since it deletes what it has folded. */
 export class GroupReader {
@@ -39,11 +39,12 @@ export class GroupReader {
   readonly #readers = new Map<string, SnapshotReader>();
   /** Failed reads by cause, for the life of this reader. */
   readonly errors = new Map<string, number>();
-  #totals: Snapshot | undefined;
+  readonly #totals: Totals;
 
   constructor(options: GroupReaderOptions) {
     this.#options = options;
-    this.#totals = this.#readTotals();
+    this.#totals = new Totals(options.directory, options.maxSeries);
+    for (const file of this.#totals.load((path, error) => this.#countUnreadable(path, error))) this.#forget(file);
   }
 
   /** Reads everything there is now, the living and those who have exited of late. @throws never */
@@ -51,7 +52,7 @@ export class GroupReader {
     for (const { file, mark } of this.reap(nowMs)) {
       const snapshot = this.#readFile(file);
       if (typeof snapshot === 'string') continue;
-      // A thread says itself that it has ended: its process lives on.
+      // A thread that nobody has seen end says so itself.
       const exited = snapshot.identity.ended ? { exitedAtMs: nowMs } : {};
       this.#states.set(file, { file, mark, snapshot, alive: !snapshot.identity.ended, ...exited });
     }
@@ -67,10 +68,11 @@ export class GroupReader {
   reap(nowMs = Date.now()): { file: string; mark: ProcessMark }[] {
     const living = [];
     const listed = listSnapshots(this.#options.directory);
-    for (const { file, mark, complete } of listed) {
+    for (const { file, mark, complete, ended } of listed) {
       const state = this.#states.get(file);
-      if (state?.alive === false && (state.snapshot.identity.ended || !isAlive(mark))) continue;
-      if (!isAlive(mark)) this.#bury(file, mark, complete, nowMs);
+      const dead = ended || !isAlive(mark);
+      if (state?.alive === false && (state.snapshot.identity.ended || dead)) continue;
+      if (dead) this.#bury(file, mark, complete, nowMs);
       else if (complete) living.push({ file, mark });
     }
     this.#missing(new Set(listed.map(({ file }) => file)), nowMs);
@@ -102,40 +104,20 @@ export class GroupReader {
 
   /** What has been folded: the sums of all that is no longer in `read`. */
   get totals(): Member[] {
-    return this.#totals ? [{ snapshot: this.#totals, alive: false }] : [];
+    return this.#totals.members;
   }
 
-  // Totals are replaced in one rename and name the files they hold: killed before these are deleted, nothing counts twice.
   #fold(nowMs: number): void {
     const exited = [...this.#states.values()].filter((state) => !state.alive);
     exited.sort((a, b) => a.exitedAtMs! - b.exitedAtMs!);
-    const excess = exited.length - (this.#options.maxExited ?? DEFAULT_MAX_EXITED);
+    const excess = exited.length - (this.#options.maxExited ?? MAX_EXITS);
     const due = exited.filter((state, i) => i < excess || nowMs - state.exitedAtMs! >= this.#options.exitedRetentionMs);
     if (due.length === 0) return;
-    const identity: Identity = { ...due[0]!.snapshot.identity, role: 'totals', folded: due.map(({ file }) => file) };
-    try {
-      this.#replaceTotals(identity, merge([...this.totals, ...due], this.#options.maxSeries), nowMs);
-    } catch (error) {
-      // Disk full or directory gone: they stay what they are, and are folded when it works again.
-      this.#countError('totals', `the totals of ${this.#options.directory} cannot be written: ${messageOf(error)}`);
-      return;
-    }
-    for (const { file } of due) this.#forget(file);
-  }
-
-  #replaceTotals(identity: Identity, merged: ReturnType<typeof merge>, nowMs: number): void {
-    const path = join(this.#options.directory, TOTALS_FILE);
-    const bytes = encodeSnapshot(identity, toTable(merged), nowMs);
-    writeFileSync(`${path}.new`, bytes, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
-    this.#totals = decodeSnapshot(bytes);
-  }
-
-  #readTotals(): Snapshot | undefined {
-    const totals = this.#readFile(TOTALS_FILE);
-    if (typeof totals === 'string') return undefined;
-    for (const file of totals.identity.folded ?? []) this.#forget(file);
-    return totals;
+    const { added, error } = this.#totals.add(due, nowMs);
+    for (const { file } of added) this.#forget(file);
+    // Disk full or directory gone: they stay what they are, and are folded when it works again.
+    if (error)
+      this.#countError('totals', `totals in ${this.#options.directory} cannot be written: ${messageOf(error)}`);
   }
 
   #forget(file: string): void {
@@ -145,11 +127,11 @@ export class GroupReader {
 
   #delete(file: string): void {
     this.#readers.delete(file);
-    const path = join(this.#options.directory, file);
+    const { directory } = this.#options;
     try {
-      rmSync(path, { force: true });
+      deleteSnapshot(directory, file);
     } catch (error) {
-      this.#countError('delete', `${path} cannot be deleted: ${messageOf(error)}`);
+      this.#countError('delete', `${join(directory, file)} cannot be deleted: ${messageOf(error)}`);
     }
   }
 
@@ -164,11 +146,15 @@ export class GroupReader {
     try {
       return reader.read();
     } catch (error) {
-      // Deleted since it was listed, or no totals yet.
+      // Deleted since it was listed.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'later';
-      this.#countError(causeOf(error), `${path} cannot be read: ${messageOf(error)}`);
+      this.#countUnreadable(path, error);
       return error instanceof GunicornOtelError ? 'unreadable' : 'later';
     }
+  }
+
+  #countUnreadable(path: string, error: unknown): void {
+    this.#countError(causeOf(error), `${path} cannot be read: ${messageOf(error)}`);
   }
 
   // One line per cause: a damaged file would otherwise say the same on every scrape.

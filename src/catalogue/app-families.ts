@@ -1,12 +1,23 @@
 /** The app's own metrics as families that Prometheus accepts: named, labelled, one family per name, one sample per labels. */
-import { addTo, cellOf } from '../aggregate/merge.ts';
+import { addTo, cellOf, type Member } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
+import type { Metric } from '../snapshot/dictionary.ts';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
 import { type Family, type Point, rebucket } from './families.ts';
+import { gaugeMode, latest } from './gauge-modes.ts';
 import { prometheusLabels, prometheusName } from './naming.ts';
 
-const TYPES = { counter: 'counter', updowncounter: 'gauge', histogram: 'histogram', gauge: 'gauge' } as const;
+// No app has events; they stand here for the compiler.
+const TYPES = {
+  counter: 'counter',
+  updowncounter: 'gauge',
+  histogram: 'histogram',
+  gauge: 'gauge',
+  event: 'gauge',
+} as const;
+
+type GaugeModes = Readonly<Record<string, string>>;
 
 // Attributes live as long as the series they name, so their labels are made once and not on every scrape.
 const labelsOfAttributes = new WeakMap<Attributes, { labels: Record<string, string>; key: string }>();
@@ -49,6 +60,7 @@ class Drafts {
         name,
         type: TYPES[descriptor.kind],
         help: descriptor.description || name,
+        additive: descriptor.kind === 'updowncounter',
         points: [...cells.values()].map(({ labels, cell }): Point => ({ labels, value: pointValue(descriptor, cell) })),
       }));
   }
@@ -61,9 +73,14 @@ export function sampleNames(name: string, type: Family['type']): string[] {
 
 /**
  * @param taken - names of samples that the app cannot have
+ * @param gaugeModes - by name as scraped, `*` for all others; see gauge-modes.ts
  * @returns families in the order of their names, and the names of metrics that had to be left out
  */
-export function appFamilies(scene: Scene, taken: Iterable<string>): { families: Family[]; conflicts: string[] } {
+export function appFamilies(
+  scene: Scene,
+  taken: Iterable<string>,
+  gaugeModes: GaugeModes = {},
+): { families: Family[]; conflicts: string[] } {
   const drafts = new Drafts(taken);
   for (const [key, { descriptor, series }] of scene.merged) {
     const draft = descriptor.scope === OWN_SCOPE ? undefined : drafts.get(key, descriptor);
@@ -77,27 +94,30 @@ export function appFamilies(scene: Scene, taken: Iterable<string>): { families: 
       else draft.cells.set(labelsKey, { labels, cell: cell.slice() });
     }
   }
-  for (const { alive, snapshot } of scene.members) {
-    if (alive) for (const metric of snapshot.metrics) addGauges(drafts, metric, snapshot);
+  for (const member of scene.members) {
+    for (const metric of member.snapshot.metrics) addGauges(drafts, metric, member, gaugeModes);
   }
   return { families: drafts.families(), conflicts: [...drafts.conflicts].sort() };
 }
 
-type Snapshot = Scene['members'][number]['snapshot'];
-
-function addGauges(drafts: Drafts, metric: Snapshot['metrics'][number], { identity, values }: Snapshot): void {
+function addGauges(drafts: Drafts, metric: Metric, { snapshot, alive }: Member, gaugeModes: GaugeModes): void {
   const { descriptor } = metric;
-  const draft = descriptor.kind === 'gauge' && descriptor.scope !== OWN_SCOPE && drafts.get(metric.key, descriptor);
+  if (descriptor.kind !== 'gauge' || descriptor.scope === OWN_SCOPE) return;
+  const { live, combine } = gaugeMode(prometheusName(descriptor), gaugeModes);
+  const draft = live && !alive ? undefined : drafts.get(metric.key, descriptor);
   if (!draft) return;
+  const { workerId } = snapshot.identity;
   for (const series of metric.series) {
-    const cell = cellOf(descriptor, series, values);
+    const cell = cellOf(descriptor, series, snapshot.values);
     if (!cell?.[1]) continue;
     const { labels, key } = labelsOf(series.attributes);
-    const labelsKey = `${identity.workerId} ${key}`;
+    const labelsKey = combine ? key : `${workerId} ${key}`;
     const same = draft.cells.get(labelsKey);
-    // Two libraries may have a gauge of one name: what was set last is what holds.
-    if (same && same.cell[1]! > cell[1]!) continue;
-    draft.cells.set(labelsKey, { labels: { ...labels, worker_id: identity.workerId }, cell });
+    // Two libraries of one process may have a gauge of one name: what was set last is what holds.
+    draft.cells.set(labelsKey, {
+      labels: combine ? labels : { ...labels, worker_id: workerId },
+      cell: same ? (combine ?? latest)(same.cell, cell) : cell,
+    });
   }
 }
 

@@ -12,6 +12,8 @@ const CAUSES = {
   value: 'a measurement of the app is left out',
   record: 'a measurement of the app could not be recorded',
   unsupported: 'an instrument of the app is left out',
+  hook: 'a hook of the config module failed',
+  thread: 'the end of a thread could not be told',
   write: 'the snapshot file cannot be written, this process stands still in scrapes until it can',
 } as const;
 export type FailureCause = keyof typeof CAUSES;

@@ -3,13 +3,16 @@
  * table. The rule: each request counts once, whether it was answered, aborted, or died queued on its connection;
  * nothing in here throws, waits, or touches what the app sees of its requests.
  */
+import { executionAsyncResource } from 'node:async_hooks';
 import { channel } from 'node:diagnostics_channel';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { SnapshotWriter } from '../snapshot/writer.ts';
+import { countBodyBytes, requestBytes, responseBytes } from './body-bytes.ts';
+import { watchConnections } from './connections.ts';
 import type { Failures } from './failures.ts';
+import { marksOf, recordException } from './marks.ts';
 import type { RequestTable } from './request-table.ts';
 
 /** What the channels publish. */
@@ -22,7 +25,7 @@ interface HttpMessage {
 
 /** A request under way. Method and target are those it came with: routers and middleware change them. */
 interface UnderWay {
-  response: Counted | undefined;
+  response: ServerResponse | undefined;
   method: string | undefined;
   target: string | undefined;
   startMs: number;
@@ -34,11 +37,31 @@ interface Connection {
   readonly queued: UnderWay[];
 }
 
+/** Hooks of the user around requests; they do not throw (see hooks.ts). */
+export interface RequestHooks {
+  readonly preRequest?: (request: IncomingMessage) => void;
+  readonly postRequest?: (request: IncomingMessage, response: ServerResponse, durationSeconds: number) => void;
+}
+
+export interface HttpOptions {
+  readonly requests: RequestTable;
+  readonly writer: SnapshotWriter;
+  readonly failures: Failures;
+  /** A server whose requests do not count: our own, where it runs in this thread. */
+  readonly ignored?: () => unknown;
+  readonly hooks?: RequestHooks;
+}
+
+export interface HttpWatch {
+  stop(): void;
+  /** Counts what is still under way as `errorType`; for the end of the process. */
+  abandon(errorType: string): void;
+  /** An uncaught error, before anybody deals with it: where it comes out of a request's handler, it is that request's. */
+  thrown(error: unknown): void;
+}
+
 const CONNECTION = Symbol('gunicorn-otel.connection');
-const BODY_BYTES = Symbol('gunicorn-otel.body-bytes');
 type Tracked = Socket & { [CONNECTION]?: Connection };
-type Counted = ServerResponse & { [BODY_BYTES]?: number; _contentLength?: number | null; req: CountedRequest };
-type CountedRequest = IncomingMessage & { [BODY_BYTES]?: number };
 
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const requestStart = channel('http.server.request.start');
@@ -49,19 +72,9 @@ const now = performance.now.bind(performance);
 /** `error.type` of a request whose connection ended before the response did. */
 export const ABORTED = 'aborted';
 
-/**
- * Begins to watch.
- *
- * @param ignored - a server whose requests do not count: our own, where it runs in this thread
- * @returns `stop`, and `abandon`, which counts what is still under way as `errorType`; for the end of the process
- * @throws never
- */
-export function watchHttp(
-  requests: RequestTable,
-  writer: SnapshotWriter,
-  failures: Failures,
-  ignored?: () => unknown,
-): { stop(): void; abandon(errorType: string): void } {
+/** Begins to watch. @throws never */
+export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: HttpOptions): HttpWatch {
+  const { preRequest, postRequest } = hooks;
   const connections = new Set<Connection>();
 
   const onStart = guarded(({ request, response, socket, server }: HttpMessage) => {
@@ -69,12 +82,15 @@ export function watchHttp(
     const startMs = now();
     const { current, queued } = (socket as Tracked)[CONNECTION] ?? open(socket);
     const { method, url: target } = request;
-    if (current.response === undefined) fill(current, response as Counted, method, target, startMs);
-    else queued.push({ response: response as Counted, method, target, startMs });
+    if (current.response === undefined) fill(current, response, method, target, startMs);
+    else queued.push({ response, method, target, startMs });
     requests.begin(method);
     writer.touched();
     writer.beforeHandler(startMs);
   });
+  const onPre = ({ request, server }: HttpMessage) => {
+    if (server !== ignored?.()) preRequest!(request);
+  };
 
   const onFinish = guarded(({ response, socket }: HttpMessage) => {
     const connection = (socket as Tracked)[CONNECTION];
@@ -93,7 +109,23 @@ export function watchHttp(
     writer.changed(endMs);
   });
 
-  const guardedClose = guarded((connection: Connection) => close(connection, ABORTED));
+  const sockets = watchConnections({
+    open: guarded((socket: Tracked) => {
+      if (socket[CONNECTION] === undefined) open(socket);
+    }),
+    isIdle: (socket: Tracked) => socket[CONNECTION]?.current.response === undefined,
+    onError: (errorType) => {
+      requests.handled(errorType);
+      writer.changed(now());
+    },
+    ignored,
+    guarded,
+  });
+
+  const onSocketClose = guarded((socket: Tracked) => {
+    const errorType = sockets.closed(socket);
+    close(socket[CONNECTION]!, errorType === '' ? ABORTED : errorType);
+  });
 
   function open(socket: Socket): Connection {
     const connection: Connection = {
@@ -102,12 +134,12 @@ export function watchHttp(
     };
     (socket as Tracked)[CONNECTION] = connection;
     connections.add(connection);
-    socket.once('close', onSocketClose);
+    socket.once('close', listener);
     return connection;
   }
 
-  function onSocketClose(this: Tracked): void {
-    guardedClose(this[CONNECTION]!);
+  function listener(this: Tracked): void {
+    onSocketClose(this);
   }
 
   // Node 20 and 22 tell nothing of a pipelined response whose connection died before its turn: it is counted here.
@@ -116,22 +148,28 @@ export function watchHttp(
     const { current, queued } = connection;
     if (current.response === undefined) return;
     const endMs = now();
-    for (const request of [current, ...queued]) count(request, endMs, errorType);
+    const ended = [{ ...current }, ...queued];
     current.response = undefined;
     queued.length = 0;
+    for (const request of ended) count(request, endMs, errorType);
     writer.changed(endMs);
   }
 
   function count({ response, method, target, startMs }: UnderWay, endMs: number, errorType: string): void {
+    const { req, statusCode } = response!;
+    const marks = marksOf(req);
+    const durationSeconds = (endMs - startMs) / 1000;
     requests.end(
       method,
       target ?? '',
-      errorType === '' || response!.headersSent ? response!.statusCode : 0,
-      errorType,
-      (endMs - startMs) / 1000,
-      response!.req[BODY_BYTES] ?? 0,
-      bodyBytes(response!, method),
+      errorType === '' || response!.headersSent ? statusCode : 0,
+      marks?.errorType ?? errorType,
+      durationSeconds,
+      requestBytes(req),
+      responseBytes(response!, method),
+      marks?.route,
     );
+    if (postRequest !== undefined) postRequest(req, response!, durationSeconds);
   }
 
   function guarded<T>(body: (message: T) => void): (message: unknown) => void {
@@ -147,77 +185,37 @@ export function watchHttp(
 
   countBodyBytes();
   requestStart.subscribe(onStart);
+  if (preRequest) requestStart.subscribe(onPre as (message: unknown) => void);
   responseFinish.subscribe(onFinish);
   return {
     stop() {
       requestStart.unsubscribe(onStart);
+      requestStart.unsubscribe(onPre as (message: unknown) => void);
       responseFinish.unsubscribe(onFinish);
+      sockets.stop();
     },
     abandon(errorType) {
       for (const connection of connections) close(connection, errorType);
     },
+    thrown(error) {
+      // Handlers run with the socket's resource until they first wait; later nothing tells whose error it is.
+      const { socket } = executionAsyncResource() as { socket?: Tracked };
+      const { current, queued } = socket?.[CONNECTION] ?? {};
+      const request = (queued?.at(-1) ?? current)?.response?.req;
+      if (request) recordException(request, error);
+    },
   };
 }
 
-function fill(request: UnderWay, response: Counted | undefined, method?: string, target?: string, startMs = 0): void {
+function fill(
+  request: UnderWay,
+  response: ServerResponse | undefined,
+  method?: string,
+  target?: string,
+  startMs = 0,
+): void {
   request.response = response;
   request.method = method;
   request.target = target;
   request.startMs = startMs;
-}
-
-// A body given to end() before the headers went out is the Content-Length that Node itself worked out; everything
-// else came by write(), or by end() behind it. HEAD, 204 and 304 have no body, whatever the app wrote.
-function bodyBytes(response: Counted, method: string | undefined): number {
-  const { statusCode } = response;
-  if (method === 'HEAD' || statusCode === 204 || statusCode === 304) return 0;
-  return response[BODY_BYTES] ?? (response.writableFinished ? (response._contentLength ?? 0) : 0);
-}
-
-let countsBodyBytes = false;
-
-// Node keeps no count of body bytes. Three methods, put in front of those that the public classes inherit, add up what
-// goes through them and pass everything on; a plain `res.end(body)` and a request without a body pay next to nothing.
-function countBodyBytes(): void {
-  if (countsBodyBytes) return;
-  countsBodyBytes = true;
-  const { IncomingMessage, ServerResponse } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
-
-  shadow(IncomingMessage.prototype, 'push', (inherited) => {
-    return function push(this: CountedRequest, chunk: unknown, encoding: unknown) {
-      // A client's incoming message has a status; only servers' requests are counted.
-      if (chunk !== null && this.statusCode === null) add(this, chunk, encoding);
-      return inherited.call(this, chunk, encoding);
-    };
-  });
-  shadow(ServerResponse.prototype, 'write', (inherited) => {
-    return function write(this: Counted, chunk: unknown, encoding: unknown, callback: unknown) {
-      if (!this.writableEnded) add(this, chunk, encoding);
-      return inherited.call(this, chunk, encoding, callback);
-    };
-  });
-  shadow(ServerResponse.prototype, 'end', (inherited) => {
-    return function end(this: Counted, chunk: unknown, encoding: unknown, callback: unknown) {
-      if (this.headersSent && !this.writableEnded) add(this, chunk, encoding);
-      return inherited.call(this, chunk, encoding, callback);
-    };
-  });
-}
-
-type Method = { call(self: unknown, ...args: unknown[]): unknown };
-
-// The inherited method is looked up at each call: a patch of the parent class that comes later holds as it would without us.
-function shadow(prototype: object, name: string, make: (inherited: Method) => Method): void {
-  const parent = Object.getPrototypeOf(prototype) as Record<string, Method>;
-  const value = make({ call: (self, ...args) => parent[name]!.call(self, ...args) });
-  Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: false });
-}
-
-function add(message: { [BODY_BYTES]?: number }, chunk: unknown, encoding: unknown): void {
-  if (typeof chunk === 'string') {
-    const known = typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : 'utf8';
-    message[BODY_BYTES] = (message[BODY_BYTES] ?? 0) + Buffer.byteLength(chunk, known);
-  } else if (chunk instanceof Uint8Array) {
-    message[BODY_BYTES] = (message[BODY_BYTES] ?? 0) + chunk.byteLength;
-  }
 }

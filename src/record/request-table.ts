@@ -2,18 +2,30 @@
  * The request table: one cell per (method, endpoint, status, error), each holding the duration and the two body sizes
  * as histograms. One update of one cell per request; every documented request family is a view of it.
  */
-import { ACTIVE_REQUESTS_METRIC, OVERFLOW_METRIC, OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
+import {
+  ACTIVE_REQUESTS_METRIC,
+  HANDLED_ERRORS_METRIC,
+  OVERFLOW_METRIC,
+  OWN_SCOPE,
+  REQUESTS_METRIC,
+} from '../snapshot/own-metrics.ts';
 import type { SeriesTable } from '../snapshot/series-table.ts';
+import { LabelledCounter } from './labelled-counter.ts';
 import { endpointOf, OTHER, UNMATCHED } from './route.ts';
 
 /** Body sizes, in bytes: 1 KiB times a power of four. */
-const SIZE_BUCKETS = [0, 1, 2, 3, 4, 5, 6].map((k) => 1024 * 4 ** k);
+export const SIZE_BUCKETS = [0, 1, 2, 3, 4, 5, 6].map((k) => 1024 * 4 ** k);
 
 // RFC 9110, PATCH and QUERY; a method that is none of them is `_OTHER`, as OTel has it.
 const METHODS = ['_OTHER', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'TRACE', 'QUERY'];
 const METHOD_INDEX = new Map(METHODS.map((method, index) => [method, index]));
 const MAX_KNOWN_PATHS = 1000;
 const MAX_KNOWN_LENGTH = 200;
+const MAX_ERROR_TYPES = 100;
+/** As OTel has it for error types beyond those that are told apart. */
+const OTHER_ERROR = '_OTHER';
+// In the words of the original.
+const UNKNOWN = 'UNKNOWN';
 
 export interface RequestTableOptions {
   readonly table: SeriesTable;
@@ -39,13 +51,15 @@ export class RequestTable {
   readonly #responseSizeBase: number;
   readonly #requests: number;
   readonly #active: number;
-  readonly #overflow: Record<'endpoint' | 'series', number>;
+  readonly #overflow: Record<'endpoint' | 'errorType' | 'series', number>;
   readonly #activeCells: (number | undefined)[] = [];
   readonly #endpoints = new Map<string, Endpoint>();
   /** Path as it came -> endpoint; forgotten when full, so that clients cannot make it grow. */
   readonly #paths = new Map<string, Endpoint>();
   readonly #other: Endpoint;
   readonly #unmatched: Endpoint;
+  readonly #errorTypes = new Set<string>();
+  readonly #handled: LabelledCounter;
   #cellCount = 0;
   #overflowCell: number | undefined;
 
@@ -68,8 +82,10 @@ export class RequestTable {
     const overflow = table.define({ ...own, name: OVERFLOW_METRIC, unit: '', kind: 'counter' });
     this.#overflow = {
       endpoint: table.add(overflow, { metric: 'endpoint' }),
+      errorType: table.add(overflow, { metric: 'error_type' }),
       series: table.add(overflow, { metric: 'http.server.request.duration' }),
     };
+    this.#handled = new LabelledCounter(table, HANDLED_ERRORS_METRIC, MAX_ERROR_TYPES);
     this.#other = newEndpoint(OTHER);
     this.#unmatched = newEndpoint(UNMATCHED);
   }
@@ -88,6 +104,7 @@ export class RequestTable {
    * @param status - of the response; 0 when none was sent
    * @param errorType - what went wrong when the status does not tell; '' otherwise
    * @param requestBytes - of the body, as read; `responseBytes` - of the body, as written
+   * @param route - as the app or its framework names it; undefined: the endpoint is made of the path
    */
   end(
     method: string | undefined,
@@ -97,10 +114,9 @@ export class RequestTable {
     durationSeconds: number,
     requestBytes: number,
     responseBytes: number,
+    route?: string,
   ): void {
-    const queryAt = target.indexOf('?');
-    const path = queryAt === -1 ? target : target.slice(0, queryAt);
-    const endpoint = this.#paths.get(path) ?? this.#endpointOf(path, status);
+    const endpoint = route === undefined ? this.#endpointOf(target, status) : (this.#endpoint(route) ?? this.#other);
     const cell = this.#cell(endpoint, METHOD_INDEX.get(method!) ?? 0, status, errorType);
     const active = this.#activeCell(method);
     const values = this.#table.values;
@@ -108,6 +124,15 @@ export class RequestTable {
     observe(values, cell, this.#bounds, durationSeconds);
     observe(values, cell + this.#requestSizeBase, SIZE_BUCKETS, requestBytes);
     observe(values, cell + this.#responseSizeBase, SIZE_BUCKETS, responseBytes);
+  }
+
+  /**
+   * An error was handled that is counted with no request: one on a connection, say, whose method and endpoint nobody knows.
+   *
+   * @param errorType - see errorTypeOf
+   */
+  handled(errorType: string, method = UNKNOWN, endpoint = UNKNOWN): void {
+    this.#handled.add({ 'http.request.method': method, 'http.route': endpoint, 'error.type': errorType });
   }
 
   #activeCell(method: string | undefined): number {
@@ -119,27 +144,51 @@ export class RequestTable {
     return cell;
   }
 
+  #endpointOf(target: string, status: number): Endpoint {
+    const queryAt = target.indexOf('?');
+    const path = queryAt === -1 ? target : target.slice(0, queryAt);
+    return this.#paths.get(path) ?? this.#endpointOfNewPath(path, status);
+  }
+
   // Without a router nobody but the answer tells whether a path exists: what is not found takes no endpoint's place.
-  #endpointOf(path: string, status: number): Endpoint {
+  #endpointOfNewPath(path: string, status: number): Endpoint {
     const name = endpointOf(path);
-    let endpoint = this.#endpoints.get(name);
-    if (!endpoint && status === 404) return this.#unmatched;
-    if (!endpoint && (name === OTHER || this.#endpoints.size >= this.#options.maxEndpoints)) {
-      this.#table.values[this.#overflow.endpoint]! += 1;
-      return this.#other;
-    }
-    endpoint ??= newEndpoint(name);
-    this.#endpoints.set(name, endpoint);
+    if (status === 404 && !this.#endpoints.has(name)) return this.#unmatched;
+    const endpoint = this.#endpoint(name);
+    if (!endpoint) return this.#other;
     if (this.#paths.size >= MAX_KNOWN_PATHS) this.#paths.clear();
     // A copy: a slice would keep the whole target, query and all, in memory.
     if (path.length <= MAX_KNOWN_LENGTH) this.#paths.set(Buffer.from(path, 'latin1').toString('latin1'), endpoint);
     return endpoint;
   }
 
+  #endpoint(name: string): Endpoint | undefined {
+    const known = this.#endpoints.get(name);
+    if (known) return known;
+    if (name === OTHER || name.length > MAX_KNOWN_LENGTH || this.#endpoints.size >= this.#options.maxEndpoints) {
+      this.#table.values[this.#overflow.endpoint]! += 1;
+      return undefined;
+    }
+    const endpoint = newEndpoint(name);
+    this.#endpoints.set(name, endpoint);
+    return endpoint;
+  }
+
   #cell(endpoint: Endpoint, method: number, status: number, errorType: string): number {
     const key = method * 1000 + status;
     if (errorType === '') return endpoint.cells.get(key) ?? this.#newCell(endpoint, key, errorType);
-    return endpoint.errorCells.get(`${key} ${errorType}`) ?? this.#newCell(endpoint, key, errorType);
+    const bounded = this.#bounded(errorType);
+    return endpoint.errorCells.get(`${key} ${bounded}`) ?? this.#newCell(endpoint, key, bounded);
+  }
+
+  #bounded(errorType: string): string {
+    if (this.#errorTypes.has(errorType)) return errorType;
+    if (this.#errorTypes.size >= MAX_ERROR_TYPES) {
+      this.#table.values[this.#overflow.errorType]! += 1;
+      return OTHER_ERROR;
+    }
+    this.#errorTypes.add(errorType);
+    return errorType;
   }
 
   #newCell(endpoint: Endpoint, key: number, errorType: string): number {

@@ -1,10 +1,10 @@
-/** Where a group's processes meet, and who of them is alive. Nothing in here trusts what it finds: /tmp is everybody's. */
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
+/** Where a group's processes meet. Nothing in here trusts what it finds: /tmp is everybody's. */
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { performance } from 'node:perf_hooks';
 import { threadId } from 'node:worker_threads';
 import { GunicornOtelError, messageOf } from '../errors.ts';
+import { isAlive, ownMark, type ProcessMark, pidNamespace } from './process-mark.ts';
 
 // Snapshots hold route patterns and error names: readable by their owner only.
 const DIRECTORY_MODE = 0o700;
@@ -13,41 +13,16 @@ const GROUP_NAME = /^(\d+)-(\d+)-(\d+)(?:-\d+)?$/;
 // <pid>-<start>-<thread>: the process or thread that writes the file.
 // With `.new` behind it while it is laid out.
 const SNAPSHOT_NAME = /^(\d+)-(\d+)-(\d+)\.snapshot(\.new)?$/;
+// Beside the file of a thread that has ended while its process lives.
+const ENDED_SUFFIX = '.ended';
 // A group of another pid namespace (a container on the same volume) is left alone as long as somebody writes to it.
 const FOREIGN_GROUP_AGE_MS = 60_000;
 
-/** Name of the file in a group's directory that holds what the dead have left. */
+/** Name of the file in a group's directory that holds what the dead have left; that of a lasting worker id has the id behind it. */
 export const TOTALS_FILE = 'totals';
+const TOTALS_NAME = /^totals(?:-\w+)?$/;
 
 const REMOVE_TRIES = 20;
-
-/** A process, told from a later one with the same pid. */
-export interface ProcessMark {
-  readonly pid: number;
-  readonly processStart: number;
-}
-
-/** This process's own mark. @throws never */
-export function ownMark(): ProcessMark {
-  const start = processStart(process.pid);
-  return { pid: process.pid, processStart: typeof start === 'number' ? start : Math.floor(performance.timeOrigin) };
-}
-
-/**
- * Whether a process is still there and still the same one; a zombie is dead.
- * Where the start time cannot be read (not Linux, /proc closed), the pid alone decides.
- */
-export function isAlive({ pid, processStart: expected }: ProcessMark): boolean {
-  const start = processStart(pid);
-  if (start === 'gone') return false;
-  if (start !== undefined) return start === expected;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
-}
 
 /**
  * Makes the directory of a new group: in `base`, or where that cannot be used, in the temporary directory or in
@@ -144,16 +119,37 @@ export interface SnapshotFile {
   readonly threadId: number;
   /** False while its first bytes, or those of its next layout, are being written. */
   readonly complete: boolean;
+  /** A thread that its process has seen end. */
+  readonly ended: boolean;
 }
 
 /** The snapshot files of a group. @throws never: a directory that is gone has none */
 export function listSnapshots(path: string): SnapshotFile[] {
-  return list(path).flatMap((file) => {
+  const files = list(path);
+  const ended = new Set(files.filter((file) => file.endsWith(ENDED_SUFFIX)));
+  return files.flatMap((file) => {
     const match = SNAPSHOT_NAME.exec(file);
     if (!match) return [];
     const mark = { pid: Number(match[1]), processStart: Number(match[2]) };
-    return [{ file, mark, threadId: Number(match[3]), complete: match[4] === undefined }];
+    const complete = match[4] === undefined;
+    return [{ file, mark, threadId: Number(match[3]), complete, ended: ended.has(`${file}${ENDED_SUFFIX}`) }];
   });
+}
+
+/** The files of a group that hold what the dead have left. @throws never: a directory that is gone has none */
+export function listTotals(path: string): string[] {
+  return list(path).filter((file) => TOTALS_NAME.test(file));
+}
+
+/** Says of a thread that it has ended; one that was terminated cannot say so itself. @throws system errors */
+export function markEnded(path: string, mark: ProcessMark, threadId: number): void {
+  writeFileSync(join(path, `${snapshotFile(mark, threadId)}${ENDED_SUFFIX}`), '', { mode: 0o600 });
+}
+
+/** Deletes a snapshot file and what was said of it. @throws system errors other than that it is gone */
+export function deleteSnapshot(path: string, file: string): void {
+  rmSync(join(path, file), { force: true });
+  rmSync(join(path, `${file}${ENDED_SUFFIX}`), { force: true });
 }
 
 function isDeadGroup(path: string): boolean {
@@ -207,26 +203,5 @@ function list(path: string): string[] {
     return readdirSync(path);
   } catch {
     return [];
-  }
-}
-
-// proc(5): the state is the first field behind the parenthesised name, the start time the 20th. Undefined where it cannot
-// be told (not Linux, no handle left, /proc closed): only a process that is known to be gone may be taken for dead.
-function processStart(pid: number): number | 'gone' | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? 'gone' : Number(fields[19]);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return process.platform === 'linux' && (code === 'ENOENT' || code === 'ESRCH') ? 'gone' : undefined;
-  }
-}
-
-function pidNamespace(): number {
-  try {
-    return Number(/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? 0);
-  } catch {
-    return 0;
   }
 }

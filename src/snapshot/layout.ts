@@ -23,6 +23,13 @@ const MAGIC = 'GOTELSNP';
 
 export type Role = 'primary' | 'single' | 'worker' | 'child' | 'thread' | 'totals';
 
+/** What a worker says of its own state. That it does not answer at all is for others to say. */
+export interface WorkerCondition {
+  readonly name: 'running' | 'quitting' | 'aborting';
+  /** Unix seconds. */
+  readonly sinceSeconds: number;
+}
+
 /** Who wrote a snapshot. */
 export interface Identity {
   readonly role: Role;
@@ -37,6 +44,10 @@ export interface Identity {
   readonly startSeconds: number;
   /** Version of this package. */
   readonly version: string;
+  /** Not there: running since its start. */
+  readonly state?: WorkerCondition;
+  /** The worker's id comes back with its successor, and its counters go on under it. */
+  readonly lasting?: boolean;
   /** A thread that has ended while its process lives on. */
   readonly ended?: boolean;
   /** Totals only: files whose values are in here already and which are to be deleted, never added again. */

@@ -9,5 +9,17 @@ export const REQUESTS_METRIC = 'requests';
 export const ACTIVE_REQUESTS_METRIC = 'active_requests';
 /** Measurements that a cap has sent into an overflow series, by metric. */
 export const OVERFLOW_METRIC = 'overflow';
+/** Errors that were handled and are counted with no request, by http.request.method, http.route and error.type. */
+export const HANDLED_ERRORS_METRIC = 'handled_errors';
+/** Signals that the owner of the group has seen, by signal and action. */
+export const SIGNALS_METRIC = 'signals';
+/** Workers that ended and had a successor, by reason. */
+export const RESTARTS_METRIC = 'restarts';
+/** The last exits of workers, one event each; see exit-events.ts. */
+export const EXITS_METRIC = 'exits';
+/** Exits of workers whose ids come back (slots), by worker_id and reason. */
+export const EXITS_BY_WORKER_METRIC = 'exits_by_worker';
+/** Those of them that had a successor. */
+export const RESTARTS_BY_WORKER_METRIC = 'restarts_by_worker';
 /** Failures of measuring, by cause. */
 export const ERRORS_METRIC = 'errors';

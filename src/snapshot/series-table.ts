@@ -3,8 +3,11 @@
  * cells that recorders add to directly. Publishing writes this block as it stands; nothing is serialised per flush.
  */
 
-/** How values of a metric behave when processes are merged; see docs/architecture.md. */
-export type MetricKind = 'counter' | 'updowncounter' | 'histogram' | 'gauge';
+/**
+ * How values of a metric behave when processes are merged; see docs/architecture.md. An `event` is not a value at all but
+ * a fact told in several numbers, never added to another.
+ */
+export type MetricKind = 'counter' | 'updowncounter' | 'histogram' | 'gauge' | 'event';
 
 /** Attribute values as the app gave them; turned into label text by the views. */
 export type Attributes = { readonly [name: string]: unknown };
@@ -21,6 +24,8 @@ export interface MetricDescriptor {
   readonly scope: string;
   /** Histograms only: upper bounds, one list per histogram that a cell holds. The +Inf bucket is not listed. */
   readonly bounds?: readonly (readonly number[])[];
+  /** Events only: what each number of a cell tells. */
+  readonly fields?: readonly string[];
 }
 
 /**
@@ -29,8 +34,10 @@ export interface MetricDescriptor {
  * - counter, updowncounter: 1, the value
  * - gauge: 2, the value and when it was set in unix ms (0: nothing to show)
  * - histogram: per list of bounds the sum, then a count per bucket, the one above the last bound included
+ * - event: one per field
  */
 export function cellWidth(descriptor: MetricDescriptor): number {
+  if (descriptor.kind === 'event') return descriptor.fields?.length ?? 0;
   if (descriptor.kind === 'histogram') {
     return (descriptor.bounds ?? [[]]).reduce((width, bounds) => width + bounds.length + 2, 0);
   }

@@ -26,17 +26,23 @@ export interface WriterOptions {
   readonly flushIntervalMs: number;
   /** Told when the file cannot be written (disk full, directory gone) and when it can be again. */
   readonly onStateChange: (error: Error | undefined) => void;
+  /** After a pause of this length the process has been taken for unresponsive: `onResume` is told that it is back. */
+  readonly unresponsiveAfterMs?: number;
+  readonly onResume?: () => void;
+  /** With each heartbeat, before it is written: for what must be looked at because nothing tells of it. */
+  readonly onBeat?: () => void;
 }
 
 /** Owns the file of one process or thread from construction to `close`. */
 export class SnapshotWriter {
   readonly #options: WriterOptions;
   readonly #file: SnapshotFile;
+  readonly #unresponsiveAfterMs: number;
   #closed = false;
   #dirty = false;
   #timer: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout;
-  #lastWriteMs = 0;
+  #lastWriteMs = now();
   #intervalMs: number;
   #writeCostMs = 0;
   // Virtual schedule of a leaky bucket: a write is free to go when it is not BURST intervals ahead of it.
@@ -49,6 +55,7 @@ export class SnapshotWriter {
     this.#options = options;
     this.#file = new SnapshotFile(options.path, options.identity, options.table);
     this.#intervalMs = options.flushIntervalMs;
+    this.#unresponsiveAfterMs = options.unresponsiveAfterMs ?? Number.POSITIVE_INFINITY;
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
     this.flush();
   }
@@ -74,6 +81,7 @@ export class SnapshotWriter {
   flush(): void {
     if (this.#closed) return;
     const startMs = now();
+    const pausedMs = startMs - this.#lastWriteMs;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#dirty = false;
@@ -85,6 +93,7 @@ export class SnapshotWriter {
       this.#setFailed(error as Error);
     }
     this.#space(startMs, now() - startMs);
+    if (pausedMs >= this.#unresponsiveAfterMs) this.#options.onResume?.();
   }
 
   /** Publishes under a changed identity: a single process has become a primary, say. */
@@ -107,6 +116,7 @@ export class SnapshotWriter {
   }
 
   #beat(): void {
+    this.#options.onBeat?.();
     this.#file.checkName();
     this.flush();
   }

@@ -1,0 +1,95 @@
+/** The rows of the catalogue about this package itself: data only, see metrics.ts. */
+import { ERRORS_METRIC, OVERFLOW_METRIC } from '../snapshot/own-metrics.ts';
+import type { MetricRow } from './metric-row.ts';
+
+/** What the exporter says of itself, in the order of the scrape, behind everything it is there for. */
+export const EXPORTER_METRICS: readonly MetricRow[] = [
+  {
+    name: 'gunicorn_exporter_info',
+    type: 'gauge',
+    unit: '',
+    help: 'Always 1; versions of this package and of Node in the labels.',
+    labels: ['version', 'node_version'],
+    source: { from: 'exporter', value: 'info' },
+  },
+  {
+    name: 'gunicorn_exporter_expected_workers',
+    type: 'gauge',
+    unit: '',
+    help: 'Workers that should be alive by GUNICORN_WORKERS; 0 when it is not set.',
+    labels: [],
+    source: { from: 'exporter', value: 'expectedWorkers' },
+  },
+  {
+    name: 'gunicorn_exporter_scrapes_total',
+    type: 'counter',
+    unit: '',
+    help: 'Collections made for scrapes; concurrent scrapes share one.',
+    labels: [],
+    source: { from: 'exporter', value: 'scrapes' },
+  },
+  {
+    name: 'gunicorn_exporter_scrape_errors_total',
+    type: 'counter',
+    unit: '',
+    help: 'Collections that failed or took too long.',
+    labels: [],
+    source: { from: 'exporter', value: 'scrapeErrors' },
+  },
+  {
+    name: 'gunicorn_exporter_last_scrape_duration_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How long the collection before this one took, rendering included.',
+    labels: [],
+    source: { from: 'exporter', value: 'lastScrapeSeconds' },
+  },
+  {
+    name: 'gunicorn_exporter_snapshot_age_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'Time since the worker last published; a healthy worker publishes once a second at least.',
+    labels: ['worker_id'],
+    source: { from: 'worker', value: 'snapshotAgeSeconds' },
+  },
+  {
+    name: 'gunicorn_exporter_snapshot_errors_total',
+    type: 'counter',
+    unit: '',
+    help: 'Reads of a snapshot file that failed, by cause; the last good one stands in for it.',
+    labels: ['cause'],
+    source: { from: 'exporter', value: 'snapshotErrors' },
+  },
+  {
+    name: 'gunicorn_exporter_errors_total',
+    type: 'counter',
+    unit: '',
+    help: 'Failures of measuring inside the processes of the app, by cause; none of them is felt by the app.',
+    labels: ['cause'],
+    source: { from: 'sum', metric: ERRORS_METRIC },
+  },
+  {
+    name: 'gunicorn_exporter_series',
+    type: 'gauge',
+    unit: '',
+    help: 'Series in the scrape before this one; a histogram counts once per label set.',
+    labels: [],
+    source: { from: 'exporter', value: 'series' },
+  },
+  {
+    name: 'gunicorn_exporter_overflow_total',
+    type: 'counter',
+    unit: '',
+    help: 'Measurements that went into an overflow series because a cap was reached, by metric.',
+    labels: ['metric'],
+    source: { from: 'sum', metric: OVERFLOW_METRIC },
+  },
+  {
+    name: 'gunicorn_exporter_conflicts',
+    type: 'gauge',
+    unit: '',
+    help: 'Always 1 per metric of the app that is left out because its name stands for another metric already.',
+    labels: ['metric'],
+    source: { from: 'exporter', value: 'conflicts' },
+  },
+];

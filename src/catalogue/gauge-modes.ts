@@ -1,0 +1,34 @@
+/** How the gauges of several processes become one: the modes and their names, as Python's client has them. */
+
+/** A gauge of one process: its value, and when it was set (unix ms). */
+export type GaugeCell = Float64Array;
+
+/** How two processes' values become one; `undefined`: each keeps its own, with its worker_id. */
+type Combine = (a: GaugeCell, b: GaugeCell) => GaugeCell;
+
+const COMBINE: Readonly<Record<string, Combine | undefined>> = {
+  all: undefined,
+  min: (a, b) => (b[0]! < a[0]! ? b : a),
+  max: (a, b) => (b[0]! > a[0]! ? b : a),
+  sum: (a, b) => Float64Array.of(a[0]! + b[0]!, Math.max(a[1]!, b[1]!)),
+  mostrecent: latest,
+};
+
+/** What a mode does; unknown ones do not come here, settings have seen to that. */
+export interface GaugeMode {
+  /** Whether only the living count; otherwise those that exited of late, too. */
+  readonly live: boolean;
+  readonly combine: Combine | undefined;
+}
+
+/** @param modes - by name as scraped, `*` for all others; the default is `liveall` */
+export function gaugeMode(name: string, modes: Readonly<Record<string, string>>): GaugeMode {
+  const mode = modes[name] ?? modes['*'] ?? 'liveall';
+  const live = mode.startsWith('live');
+  return { live, combine: COMBINE[live ? mode.slice('live'.length) : mode] };
+}
+
+/** The value that was set last. */
+export function latest(a: GaugeCell, b: GaugeCell): GaugeCell {
+  return b[1]! >= a[1]! ? b : a;
+}

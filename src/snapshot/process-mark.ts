@@ -1,0 +1,53 @@
+/** Which process is which, and whether it lives: a pid alone says neither, it may be another's tomorrow. */
+import { readFileSync, readlinkSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+
+/** A process, told from a later one with the same pid. */
+export interface ProcessMark {
+  readonly pid: number;
+  readonly processStart: number;
+}
+
+/** This process's own mark. @throws never */
+export function ownMark(): ProcessMark {
+  const start = processStart(process.pid);
+  return { pid: process.pid, processStart: typeof start === 'number' ? start : Math.floor(performance.timeOrigin) };
+}
+
+/**
+ * Whether a process is still there and still the same one; a zombie is dead.
+ * Where the start time cannot be read (not Linux, /proc closed), the pid alone decides.
+ */
+export function isAlive({ pid, processStart: expected }: ProcessMark): boolean {
+  const start = processStart(pid);
+  if (start === 'gone') return false;
+  if (start !== undefined) return start === expected;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
+/** The pid namespace of this process: a pid of another one says nothing here. 0 where there are none. @throws never */
+export function pidNamespace(): number {
+  try {
+    return Number(/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+// proc(5): the state is the first field behind the parenthesised name, the start time the 20th. Undefined where it cannot
+// be told (not Linux, no handle left, /proc closed): only a process that is known to be gone may be taken for dead.
+function processStart(pid: number): number | 'gone' | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? 'gone' : Number(fields[19]);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return process.platform === 'linux' && (code === 'ENOENT' || code === 'ESRCH') ? 'gone' : undefined;
+  }
+}
