@@ -49,9 +49,13 @@ test('before anybody has ended every reason stands at zero, and no worker is tol
 test('a worker is told to have ended by its signal, else by its code, and to have been replaced', async (t) => {
   const cluster = await started(t, 1);
   const counts = { ...NO_REASON };
-  // Each worker that is alone has a port of its own.
-  const url = () => `http://127.0.0.1:${[...cluster.output.stdout.matchAll(/^ready on port (\d+)/gm)].at(-1)![1]}`;
   let id = 0;
+  // Where its only worker has ended the port is another one's to choose.
+  const ask = async (path: string) => {
+    const ports = () => [...cluster.output.stdout.matchAll(/^ready on port (\d+)$/gm)].map(([, port]) => port);
+    await until(() => ports().length === id, 'the port of the worker');
+    await assert.rejects(request(`http://127.0.0.1:${ports().at(-1)}${path}`), { code: 'ECONNRESET' });
+  };
   const ends = async (how: string, ending: Ending, end: (pid: number) => unknown) => {
     id += 1;
     await until(() => cluster.workers().has(String(id)), `worker ${id}`);
@@ -68,10 +72,10 @@ test('a worker is told to have ended by its signal, else by its code, and to hav
     await ends(signal, ending, (pid) => process.kill(pid, signal));
   }
   for (const [code, ending] of Object.entries(BY_CODE)) {
-    await ends(code, ending, () => assert.rejects(request(`${url()}/exit?${code}`)));
+    await ends(code, ending, () => ask(`/exit?${code}`));
   }
-  await ends('1', CRASH, () => assert.rejects(request(`${url()}/throw`)));
-  await ends('1', CRASH, () => assert.rejects(request(`${url()}/rejects`)));
+  await ends('1', CRASH, () => ask('/throw'));
+  await ends('1', CRASH, () => ask('/rejects'));
   await ends('0', QUIT, () => cluster.child.kill('SIGHUP'));
 });
 
