@@ -26,7 +26,7 @@ export function marksOf(request: object): Marks | undefined {
  * @throws never
  */
 export function setRoute(request: IncomingMessage, route: string): void {
-  if (typeof route === 'string' && route !== '') mark(request).route = route;
+  if (typeof route === 'string' && route !== '') mark(request, { route });
 }
 
 /**
@@ -38,11 +38,14 @@ export function setRoute(request: IncomingMessage, route: string): void {
  * @throws never
  */
 export function recordException(request: IncomingMessage, error: unknown): void {
-  mark(request).errorType = errorTypeOf(error);
+  mark(request, { errorType: errorTypeOf(error) });
 }
 
-function mark(request: object): Marks {
-  const marked = request as { [MARKS]?: Marks };
-  marked[MARKS] ??= {};
-  return marked[MARKS];
+function mark(request: object, said: Marks): void {
+  try {
+    const marked = request as { [MARKS]?: Marks };
+    marked[MARKS] = { ...marked[MARKS], ...said };
+  } catch {
+    // No request at all, or one that takes no properties: there is nothing to remember it by.
+  }
 }
