@@ -93,6 +93,7 @@ export function startMember(options: MemberOptions): Member {
     onBeat: () => {
       lookForDisconnect(condition);
       forks?.look();
+      threads.look();
     },
   });
   const changed = () => writer.changed(performance.now());
@@ -130,17 +131,16 @@ export function startMember(options: MemberOptions): Member {
       })
     : NO_HTTP;
   const onExit = (exited: ExitedWorkerInfo) => hooks.childExit?.(server, Object.freeze(exited));
-  const stops = [
-    watchThreads({
-      exits,
-      directory,
-      mark,
-      clusterId: worker.id,
-      changed,
-      onExit,
-      onError: (error) => failures.count('thread', error),
-    }),
-  ];
+  const threads = watchThreads({
+    exits,
+    directory,
+    mark,
+    clusterId: worker.id,
+    changed,
+    onExit,
+    onError: (error) => failures.count('thread', error),
+  });
+  const stops = [threads.stop];
   // Signals are the main thread's.
   if (role !== 'thread') stops.push(watchSignals(owner ? ALL_SIGNALS : STATE_SIGNALS, onSignal));
   let forks: ReturnType<typeof watchCluster> | undefined;

@@ -234,6 +234,32 @@ for (const emitter of ['cluster', 'worker']) {
   });
 }
 
+test('a thread is replaced by one that serves, not by one that never does; the first of all replaced nobody', async (t) => {
+  const app = await startApp(t, 'serves-in-threads.mjs');
+  const order = (path: string) => request(`http://127.0.0.1:${app.port}${path}`);
+  const listens = (count: number) =>
+    until(() => app.output.stdout.match(/^thread 0\.\d+ listens$/gm)?.length === count, `${count} that have listened`);
+  const counted = (reason: string, count: number) =>
+    until(async () => sum(await app.scrape(), ENDED, { reason }) === count, `${count} by ${reason}`);
+  // The exporter's thread runs by then, and is nobody's predecessor.
+  await app.scrape();
+  await order('/start');
+  await listens(1);
+  await order('/exit?0');
+  await counted('quit', 1);
+  await areReplaced(app, {});
+  await order('/idle');
+  await order('/start');
+  await listens(2);
+  await areReplaced(app, { quit: 1 });
+  await order('/terminate');
+  await counted('kill', 1);
+  await order('/idle');
+  // Longer than it takes to look at it.
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await areReplaced(app, { quit: 1 });
+});
+
 test('a thread that serves is told to have ended as what it ended by', async (t) => {
   const app = await startApp(t, 'serves-in-threads.mjs');
   const order = (path: string) => request(`http://127.0.0.1:${app.port}${path}`);

@@ -96,15 +96,12 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     const nowMs = Date.now();
     const { slot, startSeconds } = births.get(id) ?? { slot: id, startSeconds: Math.floor(nowMs / 1000) };
     const ended = { clusterId: id, threadId: 0, startSeconds, ...(slots && { lastingId: `worker_${slot}` }) };
-    const asked = worker.exitedAfterDisconnect === true;
-    const why = causeOfExit(code, signal, asked);
+    const why = causeOfExit(code, signal, worker.exitedAfterDisconnect === true);
     const exit = exits.ended(ended, why, nowMs);
     births.delete(id);
     succession.settle();
-    // Nobody can have come for a crash beforehand.
-    const wanted = asked || why.restartType === 'graceful';
     left.delete(id);
-    if (replaced.delete(id) || (wanted && succession.leaving(id, nowMs))) exits.succeeded(exit);
+    if (replaced.delete(id) || succession.leaving(id, nowMs)) exits.succeeded(exit);
     else succession.vacated(exit, nowMs);
     changed();
     onExit({ id, pid: worker.process.pid, threadId: 0, workerId: idOf(ended), code, signal, ...why });
