@@ -148,21 +148,36 @@ describe('a TLS handshake that fails', () => {
   });
 
   it('is none that succeeds, behind which a request counts, and what cannot be parsed', async (t) => {
-    const { counts, connectionErrors, http } = watch(t);
+    const { counted, counts, connectionErrors, http } = watch(t);
     // A key that both know is the one kind of TLS that needs no certificate.
     const psk = Buffer.alloc(32, 'key');
     const shared = { ciphers: 'PSK', maxVersion: 'TLSv1.2', checkServerIdentity: () => undefined } as const;
     const server = createTlsServer({ ...shared, pskCallback: () => psk }, (_request, response) => response.end());
     const { port, closed } = await listen(t, server);
-    for (const watches of [true, false]) {
+    const connects = async () => {
       const before = closed();
-      if (!watches) http.stop();
       const client = connectTls({ ...shared, port, host: '127.0.0.1', pskCallback: () => ({ psk, identity: 'i' }) });
-      client.on('error', () => {}).write(get('/'));
+      await once(
+        client.on('error', () => {}),
+        'secureConnect',
+      );
+      return {
+        client,
+        async fails() {
+          client.write(NO_REQUEST);
+          await until(() => closed() > before, 'the end of the connection');
+        },
+      };
+    };
+    await (await connects()).fails();
+    assert.deepEqual([counted(), connectionErrors()], [[], { HPE_INVALID_METHOD: 1 }]);
+    for (const watches of [true, false]) {
+      if (!watches) http.stop();
+      const { client, fails } = await connects();
+      client.write(get('/'));
       await once(client, 'data');
-      client.write(NO_REQUEST);
-      await until(() => closed() > before, 'the end of the connection');
-      assert.deepEqual([await counts(1), connectionErrors()], [['/ 200 ok'], { HPE_INVALID_METHOD: 1 }]);
+      await fails();
+      assert.deepEqual([await counts(1), connectionErrors()], [['/ 200 ok'], { HPE_INVALID_METHOD: 2 }]);
     }
   });
 

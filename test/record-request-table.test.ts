@@ -88,6 +88,7 @@ describe('a request', () => {
     serve({ status: 499 });
     serve({ status: 0, errorType: 'aborted' });
     serve({ status: 200, errorType: 'aborted' });
+    serve({ status: 200 });
     serve({ status: 500, errorType: 'TypeError' });
     const told = cells().map(({ labels }) => [labels['http.response.status_code'], labels['error.type']]);
     assert.deepEqual(told, [
@@ -95,6 +96,7 @@ describe('a request', () => {
       [499, undefined],
       [undefined, 'aborted'],
       [200, 'aborted'],
+      [200, undefined],
       [500, 'TypeError'],
     ]);
   });
