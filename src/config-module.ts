@@ -122,7 +122,7 @@ function sorted(file: string, members: ReadonlyMap<string, unknown>): ConfigModu
 }
 
 function reasonOf(error: unknown, file: string): string {
-  const { code, stack }: NodeJS.ErrnoException = error instanceof Error ? error : new Error();
+  const { code, stack } = told(error);
   if (code === 'ERR_REQUIRE_ASYNC_MODULE') {
     return 'has a top-level await, or imports one, and is loaded without waiting: move what awaits into a hook';
   }
@@ -132,4 +132,14 @@ function reasonOf(error: unknown, file: string): string {
   // Where it was thrown, or what does not parse.
   const [, line] = /^(\d+)/.exec(String(stack).split(`${basename(file)}:`)[1] ?? '') ?? [];
   return `cannot be loaded: ${messageOf(error)}${line ? ` (line ${line})` : ''}`;
+}
+
+// What was thrown may be anything, and may throw when it is looked at.
+function told(error: unknown): { code?: unknown; stack?: unknown } {
+  try {
+    const { code, stack } = error as NodeJS.ErrnoException;
+    return { code, stack };
+  } catch {
+    return {};
+  }
 }

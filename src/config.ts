@@ -132,3 +132,12 @@ function isSameKind(value: object | null, fallback: unknown): boolean {
 function isPlain(value: unknown): boolean {
   return ['number', 'boolean', 'bigint'].includes(typeof value);
 }
+
+/** The same settings, their secrets there for who asks by name, and not for who lists or prints them. */
+export function discreet(settings: Settings): Settings {
+  const copy = { ...settings };
+  for (const [key, { secret }] of Object.entries(SETTINGS) as [keyof Settings, Setting][]) {
+    if (secret) Object.defineProperty(copy, key, { enumerable: false });
+  }
+  return Object.freeze(copy);
+}

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { threadId } from 'node:worker_threads';
 import type { MeterProvider } from '@opentelemetry/api';
-import type { Settings } from './config.ts';
+import { discreet, type Settings } from './config.ts';
 import type { ExporterThread } from './exporter-thread.ts';
-import { identify } from './identity.ts';
+import { identify, placeOf } from './identity.ts';
 import { type ExitedWorkerInfo, guardHooks, type Hooks, type ServerInfo, type WorkerInfo } from './lifecycle.ts';
 import type { AppMetrics } from './record/app-metrics.ts';
 import { watchCluster } from './record/cluster.ts';
@@ -17,6 +17,7 @@ import { Exits } from './record/exits.ts';
 import { Failures } from './record/failures.ts';
 import { ABORTED, NO_HTTP, watchHttp } from './record/http.ts';
 import { LabelledCounter } from './record/labelled-counter.ts';
+import { makeRoom } from './record/listener-room.ts';
 import { RequestTable } from './record/request-table.ts';
 import { SIGNAL_ACTIONS, watchSignals } from './record/signals.ts';
 import { watchThreads } from './record/threads.ts';
@@ -106,7 +107,7 @@ export function startMember(options: MemberOptions): Member {
   const server: ServerInfo = Object.freeze({
     pid: process.pid,
     directory,
-    settings,
+    settings: discreet(settings),
     get role() {
       return role;
     },
@@ -135,7 +136,7 @@ export function startMember(options: MemberOptions): Member {
     exits,
     directory,
     mark,
-    clusterId: worker.id,
+    ...placeOf(role),
     changed,
     onExit,
     onError: (error) => failures.count('thread', error),
@@ -159,6 +160,7 @@ export function startMember(options: MemberOptions): Member {
     hooks.onExit?.(server);
     removeGroup(directory);
   };
+  stops.push(makeRoom(process, ['exit', 'uncaughtExceptionMonitor']));
   process.on('exit', end);
 
   return {
@@ -185,7 +187,7 @@ export function startMember(options: MemberOptions): Member {
       });
     },
     forking() {
-      forks ??= watchCluster({ exits, slots, changed, onExit });
+      forks ??= watchCluster({ exits, slots, parent: owner ? 0 : pid, changed, onExit });
       forks.forking();
       if (role !== 'single' && role !== 'child') return;
       role = 'primary';

@@ -6,6 +6,8 @@ import { EXIT_CAUSES, type ExitCause } from './snapshot/exit-events.ts';
 import type { WorkerCondition } from './snapshot/layout.ts';
 import { activeMember, start } from './start.ts';
 
+const MAX_LABEL_LENGTH = 200;
+
 /** Why a worker was restarted; `worker_id` and `reason` of gunicorn_worker_restart_total. */
 export type RestartReason = ExitCause['reason'];
 /** What a worker can say of itself; that it is unresponsive is for others to say. */
@@ -29,7 +31,7 @@ export class WorkerMetrics {
     if (!this.#member || !(durationSeconds >= 0) || durationSeconds === Number.POSITIVE_INFINITY) return;
     const { requests, changed } = this.#member;
     requests.begin(method);
-    requests.end(method, '', 0, success ? '' : '_OTHER', durationSeconds, 0, 0, String(endpoint));
+    requests.end(method, '', 0, success ? '' : '_OTHER', durationSeconds, 0, 0, label(endpoint));
     changed();
   }
 
@@ -40,7 +42,7 @@ export class WorkerMetrics {
    * @param errorType - class or code of the error: at most 100 different ones, then `_OTHER`
    */
   recordError(method: string, endpoint: string, errorType: string): void {
-    this.#member?.requests.handled(String(errorType), String(method), String(endpoint));
+    this.#member?.requests.handled(label(errorType), label(method), label(endpoint));
     this.#member?.changed();
   }
 
@@ -74,7 +76,7 @@ export class MasterMetrics {
     const cause = EXIT_CAUSES.find((known) => known.reason === reason);
     if (!this.#member || !cause) return;
     const { exits, changed } = this.#member;
-    const worker = { clusterId: 0, threadId: 0, startSeconds: 0, lastingId: String(workerId) };
+    const worker = { clusterId: 0, threadId: 0, startSeconds: 0, lastingId: label(workerId) };
     exits.succeeded(exits.ended(worker, cause));
     changed();
   }
@@ -86,8 +88,17 @@ export class MasterMetrics {
    * @param action - what was done at it, in a word; at most 50 different pairs, then `_OTHER`
    */
   recordSignal(signal: string, action: string): void {
-    this.#member?.signals.add({ signal: String(signal).replace(/^SIG/, ''), action: String(action) });
+    this.#member?.signals.add({ signal: label(signal).replace(/^SIG/, ''), action: label(action) });
     this.#member?.changed();
+  }
+}
+
+// Types are for those who have them: whatever comes is text, and never long.
+function label(value: unknown): string {
+  try {
+    return String(value).slice(0, MAX_LABEL_LENGTH);
+  } catch {
+    return '_OTHER';
   }
 }
 

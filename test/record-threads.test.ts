@@ -185,6 +185,7 @@ function watched(t: TestContext, clusterId = 0) {
     directory,
     mark: ownMark(),
     clusterId,
+    parent: 0,
     changed: () => {
       changes += 1;
     },

@@ -66,7 +66,15 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
   }
 
   const { failures } = options;
-  const views = [...(options.views ?? [])] as ViewOptions[];
+  // One that the SDK cannot take would take all instruments with it.
+  const views = ([...(options.views ?? [])] as ViewOptions[]).filter((view) => {
+    try {
+      return new sdk.MeterProvider({ views: [view] }) !== undefined;
+    } catch (error) {
+      failures.count('view', error);
+      return false;
+    }
+  });
   const cells = new AppCells(options, sdk.DataPointType);
   const synchronous = new DeltaReader();
   const observable = new DeltaReader();

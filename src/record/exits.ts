@@ -2,7 +2,14 @@
  * Exits of workers, and which of them had a successor. The rule: what is kept does not grow with the number of restarts.
  * Totals are kept by reason, single exits in a ring, exits by worker only for ids that come back.
  */
-import { EXIT_CAUSES, EXIT_FIELDS, type ExitCause, MAX_EXITS, workerIdOf } from '../snapshot/exit-events.ts';
+import {
+  clusterName,
+  EXIT_CAUSES,
+  EXIT_FIELDS,
+  type ExitCause,
+  MAX_EXITS,
+  workerIdOf,
+} from '../snapshot/exit-events.ts';
 import {
   EXITS_BY_WORKER_METRIC,
   EXITS_METRIC,
@@ -20,6 +27,8 @@ export interface EndedWorker {
   /** 0: the process itself. */
   readonly threadId: number;
   readonly startSeconds: number;
+  /** Pid of its primary, where that is not the group's owner. */
+  readonly parent?: number;
   /** Its whole worker_id where that one comes back (a slot): it is counted by this name, not in the ring. */
   readonly lastingId?: string;
 }
@@ -75,8 +84,9 @@ export class Exits {
     this.#count += 1;
     this.#places[index] ??= this.#table.add(this.#ring, { place: index });
     const place = this.#places[index];
-    const { clusterId, threadId, startSeconds } = worker;
-    this.#table.values.set([clusterId, threadId, startSeconds, EXIT_CAUSES.indexOf(cause), 0, nowMs], place);
+    const { clusterId, threadId, startSeconds, parent = 0 } = worker;
+    const fields = [clusterId, threadId, startSeconds, EXIT_CAUSES.indexOf(cause), 0, nowMs, parent];
+    this.#table.values.set(fields, place);
     return { worker, cause, place, number };
   }
 
@@ -98,6 +108,6 @@ export class Exits {
 }
 
 /** `worker_id` of a worker that has ended. */
-export function idOf({ clusterId, threadId, startSeconds, lastingId }: EndedWorker): string {
-  return lastingId ?? workerIdOf(clusterId, threadId, startSeconds);
+export function idOf({ clusterId, threadId, startSeconds, parent = 0, lastingId }: EndedWorker): string {
+  return lastingId ?? workerIdOf(clusterName(clusterId, parent), threadId, startSeconds);
 }

@@ -20,6 +20,8 @@ export interface ThreadsOptions {
   readonly mark: ProcessMark;
   /** Of this process in its cluster; 0 without one. */
   readonly clusterId: number;
+  /** Pid of its primary, where that is not the group's owner; else 0. */
+  readonly parent: number;
   readonly changed: () => void;
   readonly onExit: (worker: ExitedWorker) => void;
   /** Something went wrong with a file. */
@@ -99,7 +101,7 @@ export function watchThreads(options: ThreadsOptions): { look(): void; stop(): v
   }
 
   function onEnd(threadId: number, code: number, failed: boolean): void {
-    const { exits, directory, mark, clusterId, changed, onExit } = options;
+    const { exits, directory, mark, clusterId, parent, changed, onExit } = options;
     look();
     forget(threadId);
     const identity = identityIn(join(directory, snapshotFile(mark, threadId)));
@@ -108,7 +110,7 @@ export function watchThreads(options: ThreadsOptions): { look(): void; stop(): v
     const { startSeconds, ended: endedItself = false } = identity;
     markEnded(directory, mark, threadId);
     const nowMs = Date.now();
-    const ended = { clusterId, threadId, startSeconds };
+    const ended = { clusterId, threadId, startSeconds, parent };
     const why = causeOfThreadExit(code, failed, endedItself);
     const exit = exits.ended(ended, why, nowMs);
     if (succession.leaving(threadId, nowMs)) exits.succeeded(exit);
