@@ -62,6 +62,9 @@ export class ExporterThread {
    */
   collect(): Promise<readonly MetricData[]> {
     if (this.#inProcess) return this.#inProcess.collect();
+    if (!this.#worker) {
+      return Promise.reject(new GunicornOtelError('GUNICORN_OTEL_ERR_SCRAPE', 'the exporter thread is not there'));
+    }
     this.#asked += 1;
     const number = this.#asked;
     return new Promise((resolve, reject) => {
@@ -116,6 +119,7 @@ export class ExporterThread {
     this.#worker.on('message', (answer: Answer) => this.#take(answer));
     this.#worker.on('error', (error) => report('error', `the exporter thread died: ${messageOf(error)}`));
     this.#worker.on('exit', () => {
+      this.#worker = undefined;
       for (const number of this.#waiting.keys()) this.#take({ number, error: 'the exporter thread has ended' });
       if (this.#stopped) return;
       this.#restartMs =

@@ -2,7 +2,9 @@
  * The defaults of the lifecycle hooks, to be called inside hooks of one's own. Under the preload all of it has happened
  * by itself and they do nothing more; a program that is not preloaded begins and ends measuring by them.
  */
+import { messageOf } from './errors.ts';
 import type { ServerInfo, WorkerInfo } from './lifecycle.ts';
+import { report } from './report.ts';
 import { activeMember, start } from './start.ts';
 
 export type { ExitedWorkerInfo, Hooks, ServerInfo, WorkerInfo } from './lifecycle.ts';
@@ -29,8 +31,9 @@ export function defaultWorkerInt(_worker?: WorkerInfo): void {
  * begun by these defaults; what was begun by the preload ends with its process.
  */
 export function defaultOnExit(_server?: ServerInfo): void {
-  started?.stop();
+  const own = started;
   started = undefined;
+  own?.stop();
 }
 
 /**
@@ -42,6 +45,11 @@ export function redisWhenReady(_server?: ServerInfo): void {
   activeMember()?.exporter?.forward();
 }
 
+// What cannot begin says so; the program runs on without it.
 function begin(): void {
-  if (!activeMember()) started ??= start();
+  try {
+    if (!activeMember()) started ??= start();
+  } catch (error) {
+    report('error', `metrics are off in process ${process.pid}: ${messageOf(error)}`);
+  }
 }

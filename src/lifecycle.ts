@@ -66,12 +66,16 @@ export type GuardedHooks = {
 
 /** @param onError - told what a hook threw, or what its promise was rejected with */
 export function guardHooks(hooks: Hooks, onError: (error: unknown) => void): GuardedHooks {
-  const guarded = Object.entries(hooks).map(([name, hook]) => [
+  const exported = Object.entries(hooks).filter(([, hook]) => hook !== undefined);
+  const guarded = exported.map(([name, hook]) => [
     name,
     (...args: unknown[]) => {
       try {
-        const result = (hook as (...args: unknown[]) => unknown).apply(hooks, args);
-        if (result instanceof Promise) result.catch(onError);
+        const result: unknown = (hook as (...args: unknown[]) => unknown).apply(hooks, args);
+        // Of whatever realm or library: only what has no `then` is not waited for.
+        if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
+          Promise.resolve(result).catch(onError);
+        }
       } catch (error) {
         onError(error);
       }

@@ -12,10 +12,10 @@ import { type ExitedWorkerInfo, guardHooks, type Hooks, type ServerInfo, type Wo
 import type { AppMetrics } from './record/app-metrics.ts';
 import { watchCluster } from './record/cluster.ts';
 import { Condition, lookForDisconnect, STATE_SIGNALS } from './record/condition.ts';
-import { errorTypeOf } from './record/error-type.ts';
+import { watchCrashes } from './record/crash.ts';
 import { Exits } from './record/exits.ts';
 import { Failures } from './record/failures.ts';
-import { ABORTED, type HttpWatch, watchHttp } from './record/http.ts';
+import { ABORTED, NO_HTTP, watchHttp } from './record/http.ts';
 import { LabelledCounter } from './record/labelled-counter.ts';
 import { RequestTable } from './record/request-table.ts';
 import { SIGNAL_ACTIONS, watchSignals } from './record/signals.ts';
@@ -68,9 +68,6 @@ export interface Member {
 const MAX_SIGNAL_SERIES = 50;
 const ALL_SIGNALS = [...new Set([...Object.keys(SIGNAL_ACTIONS), ...STATE_SIGNALS])];
 
-// For an app whose requests are not to be counted.
-const NO_HTTP: HttpWatch = { stop() {}, abandon() {}, thrown() {} };
-
 /** Begins to measure and to publish. @throws never: what cannot be written is told and tried again */
 export function startMember(options: MemberOptions): Member {
   const { settings, directory } = options;
@@ -96,13 +93,13 @@ export function startMember(options: MemberOptions): Member {
     onBeat: () => {
       lookForDisconnect(condition);
       forks?.look();
+      threads.look();
     },
   });
   const changed = () => writer.changed(performance.now());
   let { role } = identity;
   let url: string | undefined;
   let appMetrics: AppMetrics | undefined;
-  let crash: string | undefined;
 
   const owner = options.makeExporter !== undefined;
   const hooks = guardHooks(options.hooks, (error) => failures.count('hook', error));
@@ -134,36 +131,34 @@ export function startMember(options: MemberOptions): Member {
       })
     : NO_HTTP;
   const onExit = (exited: ExitedWorkerInfo) => hooks.childExit?.(server, Object.freeze(exited));
-  const stops = [
-    watchThreads({
-      exits,
-      directory,
-      mark,
-      clusterId: worker.id,
-      changed,
-      onExit,
-      onError: (error) => failures.count('thread', error),
-    }),
-  ];
+  const threads = watchThreads({
+    exits,
+    directory,
+    mark,
+    clusterId: worker.id,
+    changed,
+    onExit,
+    onError: (error) => failures.count('thread', error),
+  });
+  const stops = [threads.stop];
   // Signals are the main thread's.
   if (role !== 'thread') stops.push(watchSignals(owner ? ALL_SIGNALS : STATE_SIGNALS, onSignal));
   let forks: ReturnType<typeof watchCluster> | undefined;
   let born = false;
 
-  // Sees a crash without preventing it; a request under way is then failed by that error.
-  const onCrash = (error: unknown) => {
-    http.thrown(error);
-    crash = errorTypeOf(error);
-  };
+  const crashes = watchCrashes((error) => http.thrown(error));
+  let ended = false;
   const end = () => {
-    http.abandon(crash ?? ABORTED);
+    // A hook that is called here may end it once more.
+    if (ended) return;
+    ended = true;
+    http.abandon(crashes.errorType() ?? ABORTED);
     appMetrics?.collectNow();
     writer.close({ ended: role === 'thread' });
     if (!owner) return;
     hooks.onExit?.(server);
     removeGroup(directory);
   };
-  process.on('uncaughtExceptionMonitor', onCrash);
   process.on('exit', end);
 
   return {
@@ -186,13 +181,13 @@ export function startMember(options: MemberOptions): Member {
       exporter = options.makeExporter!();
       void exporter.url.then((opened) => {
         url = opened;
-        hooks.whenReady?.(server);
+        if (url !== undefined) hooks.whenReady?.(server);
       });
     },
     forking() {
       forks ??= watchCluster({ exits, slots, changed, onExit });
       forks.forking();
-      if (role !== 'single') return;
+      if (role !== 'single' && role !== 'child') return;
       role = 'primary';
       writer.identify({ role });
     },
@@ -208,7 +203,7 @@ export function startMember(options: MemberOptions): Member {
       return appMetrics.provider;
     },
     stop() {
-      process.off('uncaughtExceptionMonitor', onCrash);
+      crashes.stop();
       process.off('exit', end);
       http.stop();
       for (const stop of stops) stop();

@@ -1,6 +1,7 @@
 /** Composition root of a process: whether it measures, which role it has, and which group it belongs to. */
 import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers';
 import { isMainThread } from 'node:worker_threads';
 import { readSettings, type Settings } from './config.ts';
 import { loadConfigModule } from './config-module.ts';
@@ -106,10 +107,10 @@ function join(sign: Sign, options: Partial<Settings>): Member | undefined {
 
 function stop(member: Member): void {
   if (active !== member) return;
-  member.stop();
-  if (member.exporter) delete process.env[GROUP_VARIABLE];
   active = undefined;
   stopped = true;
+  member.stop();
+  if (member.exporter) delete process.env[GROUP_VARIABLE];
 }
 
 // Problems are told by the owner alone: its workers read the same environment.

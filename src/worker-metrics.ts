@@ -1,5 +1,7 @@
 /** The documented metrics by hand, for servers that are not node:http: their requests, errors, states and restarts. */
+import { messageOf } from './errors.ts';
 import type { Member } from './member.ts';
+import { report } from './report.ts';
 import { EXIT_CAUSES, type ExitCause } from './snapshot/exit-events.ts';
 import type { WorkerCondition } from './snapshot/layout.ts';
 import { activeMember, start } from './start.ts';
@@ -34,7 +36,8 @@ export class WorkerMetrics {
   /**
    * An error was handled: counts in gunicorn_worker_error_handling_total, and in no request family.
    *
-   * @param errorType - class or code of the error: at most 100 different sets of the three, then `_OTHER`
+   * @param endpoint - a pattern, bounded as those of requests are
+   * @param errorType - class or code of the error: at most 100 different ones, then `_OTHER`
    */
   recordError(method: string, endpoint: string, errorType: string): void {
     this.#member?.requests.handled(String(errorType), String(method), String(endpoint));
@@ -64,7 +67,7 @@ export class MasterMetrics {
   /**
    * A worker has ended and another has taken its place.
    *
-   * @param workerId - as it is to be shown: at most 1,000 different pairs with a reason, then `_OTHER`
+   * @param workerId - as it is to be shown: at most 1,000 different ones, then `_OTHER`
    * @param reason - of its end; counts are for good under this id
    */
   recordWorkerRestart(workerId: string, reason: RestartReason): void {
@@ -88,7 +91,12 @@ export class MasterMetrics {
   }
 }
 
+// What cannot begin says so; the program runs on without it.
 function begin(): Member | undefined {
-  if (!activeMember()) start();
+  try {
+    if (!activeMember()) start();
+  } catch (error) {
+    report('error', `metrics are off in process ${process.pid}: ${messageOf(error)}`);
+  }
   return activeMember();
 }

@@ -11,7 +11,16 @@ import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
 
 const SIZES = [1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
-const REQUEST = { method: 'GET', path: '/', status: 200, errorType: '', seconds: 0.5, received: 0, sent: 100 };
+const REQUEST = {
+  method: 'GET',
+  path: '/',
+  status: 200,
+  errorType: '',
+  seconds: 0.5,
+  received: 0,
+  sent: 100,
+  route: undefined as string | undefined,
+};
 
 describe('a request', () => {
   it('is counted in the cell of its method, endpoint and status, in three histograms', () => {
@@ -75,19 +84,51 @@ describe('a request', () => {
 
   it('failed by status has the status as its error, by anything else that, and no status when none was sent', () => {
     const { serve, cells } = recorder();
-    serve({ status: 503 });
+    serve({ status: 500 });
     serve({ status: 499 });
     serve({ status: 0, errorType: 'aborted' });
     serve({ status: 200, errorType: 'aborted' });
+    serve({ status: 200 });
     serve({ status: 500, errorType: 'TypeError' });
     const told = cells().map(({ labels }) => [labels['http.response.status_code'], labels['error.type']]);
     assert.deepEqual(told, [
-      [503, '503'],
+      [500, '500'],
       [499, undefined],
       [undefined, 'aborted'],
       [200, 'aborted'],
+      [200, undefined],
       [500, 'TypeError'],
     ]);
+  });
+
+  it('of a route that the app has named is of that, whatever its path and whether it was found', () => {
+    const { serve, cells, overflow } = recorder({ maxEndpoints: 2 });
+    for (const path of ['/users/ann', '/users/bob?x', '/']) serve({ path, route: '/users/:name' });
+    serve({ path: '/users/carl', status: 404, route: '/users/:name' });
+    serve({ path: '/users/:name' });
+    assert.deepEqual(
+      cells().map(({ labels, count }) => [labels['http.route'], labels['http.response.status_code'], count]),
+      [
+        ['/users/:name', 200, 4],
+        ['/users/:name', 404, 1],
+      ],
+    );
+    assert.equal(overflow()['endpoint'], 0);
+  });
+
+  it('of a route that nobody should name so, or one too many, is of `other`, which is counted', () => {
+    const { serve, cells, overflow } = recorder({ maxEndpoints: 2 });
+    for (const route of ['r'.repeat(200), 'other', 'r'.repeat(201), '/b', '/one/too/many', '/and/more'])
+      serve({ route });
+    assert.deepEqual(
+      cells().map(({ labels, count }) => [labels['http.route'], count]),
+      [
+        ['r'.repeat(200), 1],
+        ['other', 4],
+        ['/b', 1],
+      ],
+    );
+    assert.equal(overflow()['endpoint'], 4);
   });
 
   it('is active from its beginning to its end', () => {
@@ -168,6 +209,23 @@ describe('the cells of requests', () => {
     assert.deepEqual(overflow(), { endpoint: 3, error_type: 0, 'http.server.request.duration': 0 });
   });
 
+  it('beyond a hundred error types are of _OTHER, which is counted; the known ones stay what they are', () => {
+    const { serve, cells, overflow } = recorder();
+    for (let n = 0; n < 130; n += 1) serve({ errorType: `E${n}`, path: n % 2 === 0 ? '/a' : '/b' });
+    for (const errorType of ['E0', 'E99', 'E100', '_OTHER']) serve({ errorType, path: '/a' });
+    serve({ status: 503, path: '/a' });
+    const counts = new Map<unknown, number>();
+    for (const { labels, count } of cells()) {
+      counts.set(labels['error.type'], (counts.get(labels['error.type']) ?? 0) + count);
+    }
+    assert.equal(counts.size, 100 + 2);
+    assert.deepEqual(
+      ['E0', 'E1', 'E99', 'E100', '_OTHER', '503'].map((errorType) => counts.get(errorType)),
+      [2, 1, 2, undefined, 32, 1],
+    );
+    assert.deepEqual(overflow(), { endpoint: 0, error_type: 32, 'http.server.request.duration': 0 });
+  });
+
   it('beyond the cap of series are one that says so, which is counted', () => {
     const { serve, cells, overflow } = recorder({ maxSeries: 2 });
     for (const status of [200, 201, 202, 203, 200, 203]) serve({ status });
@@ -207,6 +265,24 @@ describe('the cells of requests', () => {
   });
 });
 
+describe('an error on a connection', () => {
+  it('is counted by its type, and takes no cell of requests', () => {
+    const { table, cells, connectionErrors } = recorder();
+    for (const errorType of ['HPE_INVALID_METHOD', 'ERR_SSL_HTTP_REQUEST', 'HPE_INVALID_METHOD']) {
+      table.handled(errorType);
+    }
+    assert.deepEqual(connectionErrors(), { HPE_INVALID_METHOD: 2, ERR_SSL_HTTP_REQUEST: 1 });
+    assert.deepEqual(cells(), []);
+  });
+
+  it('beyond a hundred types is one of _OTHER', () => {
+    const { table, connectionErrors } = recorder();
+    for (let n = 0; n < 110; n += 1) table.handled(`E${n}`);
+    assert.equal(Object.keys(connectionErrors()).length, 101);
+    assert.deepEqual([connectionErrors()['E99'], connectionErrors()['_OTHER']], [1, 10]);
+  });
+});
+
 interface Options {
   table?: SeriesTable;
   durationBuckets?: number[];
@@ -224,9 +300,9 @@ function recorder(options: Options = {}) {
     table: series,
   });
   const serve = (differing: { [K in keyof typeof REQUEST]?: (typeof REQUEST)[K] | undefined }) => {
-    const { method, path, status, errorType, seconds, received, sent } = { ...REQUEST, ...differing } as typeof REQUEST;
+    const { method, path, status, errorType, seconds, ...more } = { ...REQUEST, ...differing } as typeof REQUEST;
     table.begin(method);
-    table.end(method, path, status, errorType, seconds, received, sent);
+    table.end(method, path, status, errorType, seconds, more.received, more.sent, more.route);
   };
   // Read the way the exporter reads it.
   const metric = (name: string) => {
@@ -250,8 +326,9 @@ function recorder(options: Options = {}) {
   const byLabel = (name: string, label: string): Record<string, number> =>
     Object.fromEntries(metric(name).map(({ labels, values }) => [String(labels[label]), values[0]!]));
   const active = () => byLabel('active_requests', 'http.request.method');
+  const connectionErrors = () => byLabel('handled_errors', 'error.type');
   const overflow = () => byLabel('overflow', 'metric');
-  return { table, series, serve, cells, active, overflow };
+  return { table, series, serve, cells, active, overflow, connectionErrors };
 }
 
 function heapBytes(): number {

@@ -180,7 +180,7 @@ function watched(t: TestContext, clusterId = 0) {
   const told: ExitedWorker[] = [];
   const errors: unknown[] = [];
   let changes = 0;
-  const stop = watchThreads({
+  const { look, stop } = watchThreads({
     exits: new Exits(table),
     directory,
     mark: ownMark(),
@@ -200,6 +200,8 @@ function watched(t: TestContext, clusterId = 0) {
     const path = join(directory, snapshotFile(ownMark(), worker.threadId));
     if (file === 'damaged') writeFileSync(path, 'x');
     else if (file !== 'no member') writeFileSync(path, encodeSnapshot({ ...IDENTITY, ...file }, new SeriesTable(), 0));
+    // As with the next heartbeat.
+    look();
     return worker;
   };
   /** Of each exit, whether it had a successor. */

@@ -106,3 +106,9 @@ test("an SDK of the app's own has our buckets and labels by our views", async ()
     ['http.server.request.body.size', 'http.request.method,http.route', 1024 * 4 ** 6],
   ]);
 });
+
+test('what is collected while there is no exporter thread is an error at once, and waits for nobody', async (t) => {
+  const app = start(t, [fixture('collects-without-a-thread.mjs')], { preload: 'none' });
+  const [, before, between] = await app.says(/^errors (\d+), (\d+)$/m);
+  assert.deepEqual([before, between], ['0', '1']);
+});

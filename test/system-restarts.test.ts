@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { select, sum } from './exposition.ts';
 import { areShown, endings, idOf } from './living-workers.ts';
-import { type Cluster, fixture, type StartOptions, startApp, startCluster, until } from './processes.ts';
+import { type Cluster, fixture, type StartOptions, start, startApp, startCluster, until } from './processes.ts';
 import { get } from './request-count.ts';
 import { connect, request } from './requests.ts';
 import {
@@ -217,6 +217,47 @@ test('a reload with slots takes the next free ones, and gives the old ones back'
     await until(() => endings(cluster).size === gone + 2, 'the end of the old ones');
   }
   await areReplaced(cluster, { quit: 4 });
+});
+
+for (const emitter of ['cluster', 'worker']) {
+  test(`a slot is free for who is forked in the exit listener of the ${emitter}, before ours has heard of it`, async (t) => {
+    const app = start(t, [fixture('forks-as-it-hears.mjs'), emitter], { env: { GUNICORN_OTEL_WORKER_ID: 'slot' } });
+    const pids = () => [...app.output.stdout.matchAll(/^worker \d+ (\d+)$/gm)].map(([, pid]) => Number(pid));
+    await until(() => pids().length === 2, 'two workers');
+    await areShown(app, ['1', '2']);
+    for (let kill = 1; kill <= 3; kill += 1) {
+      process.kill(pids().at(-1)!, 'SIGKILL');
+      await until(() => pids().length === 2 + kill, 'the new worker');
+      await areShown(app, ['1', '2']);
+    }
+    await areReplaced(app, { kill: 3 });
+  });
+}
+
+test('a thread is replaced by one that serves, not by one that never does; the first of all replaced nobody', async (t) => {
+  const app = await startApp(t, 'serves-in-threads.mjs');
+  const order = (path: string) => request(`http://127.0.0.1:${app.port}${path}`);
+  const listens = (count: number) =>
+    until(() => app.output.stdout.match(/^thread 0\.\d+ listens$/gm)?.length === count, `${count} that have listened`);
+  const counted = (reason: string, count: number) =>
+    until(async () => sum(await app.scrape(), ENDED, { reason }) === count, `${count} by ${reason}`);
+  // The exporter's thread runs by then, and is nobody's predecessor.
+  await app.scrape();
+  await order('/start');
+  await listens(1);
+  await order('/exit?0');
+  await counted('quit', 1);
+  await areReplaced(app, {});
+  await order('/idle');
+  await order('/start');
+  await listens(2);
+  await areReplaced(app, { quit: 1 });
+  await order('/terminate');
+  await counted('kill', 1);
+  await order('/idle');
+  // Longer than it takes to look at it.
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await areReplaced(app, { quit: 1 });
 });
 
 test('a thread that serves is told to have ended as what it ended by', async (t) => {

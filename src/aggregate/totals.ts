@@ -3,7 +3,7 @@
  * id that comes back (slots), so that its counters go on. A file is replaced in one rename and names what it holds:
  * killed before that is deleted, nothing counts twice.
  */
-import { renameSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listTotals, TOTALS_FILE } from '../snapshot/directory.ts';
 import { decodeSnapshot, encodeSnapshot, type Identity, type Snapshot } from '../snapshot/layout.ts';
@@ -74,13 +74,18 @@ export class Totals {
     const identity: Identity = {
       ...part[0]!.snapshot.identity,
       role: 'totals',
-      folded: part.map(({ file }) => file),
+      folded: [...this.#remaining(before), ...part.map(({ file }) => file)],
     };
     const path = join(this.#directory, name);
     const bytes = encodeSnapshot(identity, toTable(merge(members, this.#maxSeries)), nowMs);
     writeFileSync(`${path}.new`, bytes, { mode: 0o600 });
     renameSync(`${path}.new`, path);
     this.#snapshots.set(name, decodeSnapshot(bytes));
+  }
+
+  // What was folded before and could not be deleted since must stay named, or the next reader would count it anew.
+  #remaining(before: Snapshot | undefined): string[] {
+    return (before?.identity.folded ?? []).filter((file) => existsSync(join(this.#directory, file)));
   }
 }
 

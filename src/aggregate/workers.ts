@@ -37,6 +37,8 @@ export class GroupReader {
   readonly #options: GroupReaderOptions;
   readonly #states = new Map<string, WorkerState>();
   readonly #readers = new Map<string, SnapshotReader>();
+  /** Files that are in the totals and could not be deleted yet: they are nobody's any more. */
+  readonly #remains = new Set<string>();
   /** Failed reads by cause, for the life of this reader. */
   readonly errors = new Map<string, number>();
   readonly #totals: Totals;
@@ -69,6 +71,10 @@ export class GroupReader {
     const living = [];
     const listed = listSnapshots(this.#options.directory);
     for (const { file, mark, complete, ended } of listed) {
+      if (this.#remains.has(file)) {
+        this.#delete(file);
+        continue;
+      }
       const state = this.#states.get(file);
       const dead = ended || !isAlive(mark);
       if (state?.alive === false && (state.snapshot.identity.ended || dead)) continue;
@@ -122,6 +128,7 @@ export class GroupReader {
 
   #forget(file: string): void {
     this.#states.delete(file);
+    this.#remains.add(file);
     this.#delete(file);
   }
 
@@ -130,6 +137,7 @@ export class GroupReader {
     const { directory } = this.#options;
     try {
       deleteSnapshot(directory, file);
+      this.#remains.delete(file);
     } catch (error) {
       this.#countError('delete', `${join(directory, file)} cannot be deleted: ${messageOf(error)}`);
     }

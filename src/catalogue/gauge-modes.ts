@@ -23,7 +23,8 @@ export interface GaugeMode {
 
 /** @param modes - by name as scraped, `*` for all others; the default is `liveall` */
 export function gaugeMode(name: string, modes: Readonly<Record<string, string>>): GaugeMode {
-  const mode = modes[name] ?? modes['*'] ?? 'liveall';
+  // A gauge of the app may be called `constructor`.
+  const mode = (Object.hasOwn(modes, name) ? modes[name] : modes['*']) ?? 'liveall';
   const live = mode.startsWith('live');
   return { live, combine: COMBINE[live ? mode.slice('live'.length) : mode] };
 }

@@ -96,15 +96,12 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     const nowMs = Date.now();
     const { slot, startSeconds } = births.get(id) ?? { slot: id, startSeconds: Math.floor(nowMs / 1000) };
     const ended = { clusterId: id, threadId: 0, startSeconds, ...(slots && { lastingId: `worker_${slot}` }) };
-    const asked = worker.exitedAfterDisconnect === true;
-    const why = causeOfExit(code, signal, asked);
+    const why = causeOfExit(code, signal, worker.exitedAfterDisconnect === true);
     const exit = exits.ended(ended, why, nowMs);
     births.delete(id);
     succession.settle();
-    // Nobody can have come for a crash beforehand.
-    const wanted = asked || why.restartType === 'graceful';
     left.delete(id);
-    if (replaced.delete(id) || (wanted && succession.leaving(id, nowMs))) exits.succeeded(exit);
+    if (replaced.delete(id) || succession.leaving(id, nowMs)) exits.succeeded(exit);
     else succession.vacated(exit, nowMs);
     changed();
     onExit({ id, pid: worker.process.pid, threadId: 0, workerId: idOf(ended), code, signal, ...why });
@@ -117,7 +114,7 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     look,
     forking() {
       assign();
-      const taken = new Set([...births.values()].map(({ slot }) => slot));
+      const taken = new Set(livingIds().map((id) => births.get(id)?.slot));
       let slot = 1;
       while (taken.has(slot)) slot += 1;
       next = { slot, startSeconds: Math.floor(Date.now() / 1000) };
@@ -133,6 +130,11 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
 
 function workerIds(): number[] {
   return Object.keys(cluster.workers ?? {}).map(Number);
+}
+
+// An app that forks in its own exit listener does so before ours has seen the end.
+function livingIds(): number[] {
+  return Object.values(cluster.workers ?? {}).flatMap((worker) => (worker && !worker.isDead() ? [worker.id] : []));
 }
 
 function cause(reason: ExitCause['reason']): ExitCause {

@@ -35,6 +35,8 @@ export interface Exit {
 
 // Ids that somebody else chooses (recordWorkerRestart) must not make the table grow.
 const MAX_LASTING_IDS = 1000;
+const OTHER_ID = '_OTHER';
+const MAX_SERIES = (MAX_LASTING_IDS + 1) * EXIT_CAUSES.length;
 const REPLACED = EXIT_FIELDS.indexOf('replaced');
 
 /** Counts exits in the table of the process that sees them. */
@@ -45,6 +47,7 @@ export class Exits {
   readonly #restarts: LabelledCounter;
   readonly #exitsByWorker: LabelledCounter;
   readonly #restartsByWorker: LabelledCounter;
+  readonly #lastingIds = new Set<string>();
   #count = 0;
 
   constructor(table: SeriesTable) {
@@ -52,8 +55,8 @@ export class Exits {
     const own = { description: '', unit: '', scope: OWN_SCOPE };
     this.#ring = table.define({ ...own, name: EXITS_METRIC, kind: 'event', fields: EXIT_FIELDS });
     this.#restarts = new LabelledCounter(table, RESTARTS_METRIC, EXIT_CAUSES.length);
-    this.#exitsByWorker = new LabelledCounter(table, EXITS_BY_WORKER_METRIC, MAX_LASTING_IDS);
-    this.#restartsByWorker = new LabelledCounter(table, RESTARTS_BY_WORKER_METRIC, MAX_LASTING_IDS);
+    this.#exitsByWorker = new LabelledCounter(table, EXITS_BY_WORKER_METRIC, MAX_SERIES);
+    this.#restartsByWorker = new LabelledCounter(table, RESTARTS_BY_WORKER_METRIC, MAX_SERIES);
   }
 
   /** Every reason at 0, for the owner of a group. */
@@ -66,7 +69,7 @@ export class Exits {
     const number = this.#count;
     const index = number % MAX_EXITS;
     if (worker.lastingId !== undefined) {
-      this.#exitsByWorker.add({ worker_id: worker.lastingId, reason: cause.reason });
+      this.#exitsByWorker.add({ worker_id: this.#bounded(worker.lastingId), reason: cause.reason });
       return { worker, cause, place: -1, number };
     }
     this.#count += 1;
@@ -81,10 +84,16 @@ export class Exits {
   succeeded({ worker, cause, place, number }: Exit): void {
     this.#restarts.add({ reason: cause.reason });
     if (worker.lastingId !== undefined) {
-      this.#restartsByWorker.add({ worker_id: worker.lastingId, reason: cause.reason });
+      this.#restartsByWorker.add({ worker_id: this.#bounded(worker.lastingId), reason: cause.reason });
     } else if (this.#count - number <= MAX_EXITS) {
       this.#table.values[place + REPLACED] = 1;
     }
+  }
+
+  #bounded(id: string): string {
+    if (!this.#lastingIds.has(id) && this.#lastingIds.size >= MAX_LASTING_IDS) return OTHER_ID;
+    this.#lastingIds.add(id);
+    return id;
   }
 }
 

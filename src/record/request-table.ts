@@ -85,7 +85,7 @@ export class RequestTable {
       errorType: table.add(overflow, { metric: 'error_type' }),
       series: table.add(overflow, { metric: 'http.server.request.duration' }),
     };
-    this.#handled = new LabelledCounter(table, HANDLED_ERRORS_METRIC, MAX_ERROR_TYPES);
+    this.#handled = new LabelledCounter(table, HANDLED_ERRORS_METRIC, options.maxSeries);
     this.#other = newEndpoint(OTHER);
     this.#unmatched = newEndpoint(UNMATCHED);
   }
@@ -131,8 +131,13 @@ export class RequestTable {
    *
    * @param errorType - see errorTypeOf
    */
-  handled(errorType: string, method = UNKNOWN, endpoint = UNKNOWN): void {
-    this.#handled.add({ 'http.request.method': method, 'http.route': endpoint, 'error.type': errorType });
+  handled(errorType: string, method?: string, endpoint?: string): void {
+    const name = endpoint === undefined ? UNKNOWN : (this.#endpoint(endpoint) ?? this.#other).name;
+    this.#handled.add({
+      'http.request.method': method === undefined ? UNKNOWN : METHODS[METHOD_INDEX.get(method) ?? 0]!,
+      'http.route': name,
+      'error.type': this.#bounded(errorType),
+    });
   }
 
   #activeCell(method: string | undefined): number {

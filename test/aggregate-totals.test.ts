@@ -1,0 +1,297 @@
+/** Holds src/aggregate/totals.ts on real directories: what the dead have left counts once, under its own id where that comes back. */
+import assert from 'node:assert/strict';
+import fs, { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import { merge } from '../src/aggregate/merge.ts';
+import { type Left, Totals } from '../src/aggregate/totals.ts';
+import { GroupReader } from '../src/aggregate/workers.ts';
+import { setLogLevel } from '../src/report.ts';
+import { markEnded, snapshotFile, TOTALS_FILE } from '../src/snapshot/directory.ts';
+import { decodeSnapshot, encodeSnapshot, type Identity } from '../src/snapshot/layout.ts';
+import { ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
+import { SeriesTable } from '../src/snapshot/series-table.ts';
+import { IDENTITY } from './arbitrary-tables.ts';
+import { freshDirectory } from './processes.ts';
+import { deadMark } from './sleepers.ts';
+
+setLogLevel('none');
+
+describe('the totals', () => {
+  it('are one file for all whose ids do not come back, and one for each id that does', (t) => {
+    const directory = freshDirectory(t);
+    const totals = new Totals(directory, undefined);
+    const left = [
+      dead('a', 1),
+      dead('b', 2),
+      dead('worker_1', 4, true),
+      dead('worker_2', 8, true),
+      dead('worker_1', 16, true),
+    ];
+    assert.deepEqual(totals.add(left, 1000), { added: [left[0], left[1], left[2], left[4], left[3]] });
+    assert.deepEqual(readdirSync(directory).sort(), ['totals', 'totals-worker_1', 'totals-worker_2']);
+    assert.deepEqual(countsOf(totals), { '': 3, worker_1: 20, worker_2: 8 });
+    totals.add([dead('c', 32), dead('worker_2', 64, true)], 2000);
+    assert.deepEqual(countsOf(totals), { '': 35, worker_1: 20, worker_2: 72 });
+  });
+
+  it('are those of the next reader, which deletes what is in them', (t) => {
+    const directory = freshDirectory(t);
+    const first = new Totals(directory, undefined);
+    first.add([dead('a', 1)], 0);
+    const [b, c, slot] = [dead('b', 2), dead('c', 4), dead('worker_1', 8, true)];
+    first.add([b, c, slot], 0);
+    const second = new Totals(directory, undefined);
+    assert.deepEqual(second.load(fail).sort(), [b.file, c.file, slot.file].sort());
+    assert.deepEqual(countsOf(second), countsOf(first));
+    assert.deepEqual(countsOf(second), { '': 7, worker_1: 8 });
+  });
+
+  it('count as left by the dead: their up-down counters are no longer there', (t) => {
+    const totals = new Totals(freshDirectory(t), undefined);
+    totals.add([dead('a', 1), dead('worker_1', 1, true)], 0);
+    assert.deepEqual(
+      totals.members.map(({ alive, snapshot }) => [alive, snapshot.identity.role]),
+      [
+        [false, 'totals'],
+        [false, 'totals'],
+      ],
+    );
+    const kinds = totals.members.flatMap(({ snapshot }) => snapshot.metrics.map(({ descriptor }) => descriptor.kind));
+    assert.deepEqual(kinds, ['counter', 'counter']);
+  });
+
+  it('hold no more series than they may, and lose no count over it', (t) => {
+    const directory = freshDirectory(t);
+    const totals = new Totals(directory, 3);
+    for (let n = 0; n < 10; n += 1) totals.add([dead('a', 1, false, `s${n}`), dead('worker_1', 1, true, `s${n}`)], n);
+    assert.deepEqual(countsOf(totals), { '': 10, worker_1: 10 });
+    for (const { snapshot } of totals.members) assert.equal(snapshot.metrics[0]!.series.length, 4);
+  });
+
+  it('have a file whatever an id is made of, and never one elsewhere', (t) => {
+    const base = freshDirectory(t);
+    const directory = join(base, 'group');
+    mkdirSync(directory);
+    const totals = new Totals(directory, undefined);
+    totals.add([dead('../../x', 1, true), dead('a/b', 2, true), dead('größe', 4, true)], 0);
+    assert.deepEqual([readdirSync(base), readdirSync(directory).length], [['group'], 3]);
+    const next = new Totals(directory, undefined);
+    next.load(fail);
+    assert.deepEqual(countsOf(next), { '../../x': 1, 'a/b': 2, größe: 4 });
+  });
+
+  it('are readable by their owner only, and were written when they say', (t) => {
+    const directory = freshDirectory(t);
+    const mask = process.umask(0);
+    t.after(() => process.umask(mask));
+    new Totals(directory, undefined).add([dead('a', 1)], 4711);
+    const path = join(directory, TOTALS_FILE);
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    assert.equal(decodeSnapshot(readFileSync(path)).writtenAtMs, 4711);
+  });
+
+  it('keep out, with the error, those whose file cannot be written, and stay what they were', (t) => {
+    const directory = freshDirectory(t);
+    const totals = new Totals(directory, undefined);
+    totals.add([dead('a', 1), dead('worker_1', 1, true)], 0);
+    mkdirSync(join(directory, 'totals-worker_1.new'));
+    const [plain, slot] = [dead('b', 2), dead('worker_1', 4, true)];
+    const { added, error } = totals.add([plain, slot], 0);
+    assert.deepEqual([added, (error as NodeJS.ErrnoException).code], [[plain], 'EISDIR']);
+    assert.deepEqual(countsOf(totals), { '': 3, worker_1: 1 });
+    rmSync(join(directory, 'totals-worker_1.new'), { recursive: true });
+    assert.deepEqual(totals.add([slot], 0), { added: [slot] });
+    assert.deepEqual(countsOf(totals), { '': 3, worker_1: 5 });
+  });
+
+  it('that are damaged are told by their path, and keep nobody from the others', (t) => {
+    const directory = freshDirectory(t);
+    new Totals(directory, undefined).add([dead('a', 1), dead('worker_1', 2, true), dead('worker_2', 4, true)], 0);
+    writeFileSync(join(directory, 'totals-worker_1'), 'x');
+    const totals = new Totals(directory, undefined);
+    const told: unknown[] = [];
+    totals.load((path, error) => told.push([path, (error as NodeJS.ErrnoException).code]));
+    assert.deepEqual(told, [[join(directory, 'totals-worker_1'), 'GUNICORN_OTEL_ERR_SNAPSHOT_TORN']]);
+    assert.deepEqual(countsOf(totals), { '': 1, worker_2: 4 });
+    totals.add([dead('worker_1', 8, true)], 0);
+    assert.equal(countsOf(totals)['worker_1'], 8);
+  });
+
+  it('are the same however the dead are cut into portions and read anew in between', (t) => {
+    const one = fc.record({ slot: fc.constantFrom(undefined, 'worker_1', 'worker_2'), value: fc.nat(1000) });
+    const portions = fc.array(fc.tuple(fc.array(one, { maxLength: 4 }), fc.boolean()), { maxLength: 6 });
+    fc.assert(
+      fc.property(portions, (portions) => {
+        const directory = freshDirectory(t);
+        let totals = new Totals(directory, undefined);
+        const expected: Record<string, number> = {};
+        for (const [portion, readAnew] of portions) {
+          if (readAnew) totals = new Totals(directory, undefined);
+          if (readAnew) totals.load(fail);
+          const left = portion.map(({ slot, value }) => dead(slot ?? 'a', value, slot !== undefined));
+          assert.equal(totals.add(left, 0).added.length, left.length);
+          for (const { slot = '', value } of portion) expected[slot] = (expected[slot] ?? 0) + value;
+        }
+        assert.deepEqual(countsOf(totals), expected);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('a group whose worker ids come back', () => {
+  it('keeps the counts of each id for the reader that comes after, and deletes the files', async (t) => {
+    const directory = freshDirectory(t);
+    for (const value of [1, 2]) publish(directory, await deadMark(t), value, { workerId: 'worker_1', lasting: true });
+    publish(directory, ownMark(), 4, { workerId: 'worker_1', lasting: true });
+    const first = new GroupReader({ directory, exitedRetentionMs: 0 });
+    assert.equal(first.read().length, 1);
+    for (const reader of [first, new GroupReader({ directory, exitedRetentionMs: 0 })]) {
+      const [totals] = reader.totals;
+      assert.deepEqual([totals!.snapshot.identity.workerId, totals!.snapshot.identity.lasting], ['worker_1', true]);
+      assert.deepEqual(sumOf(reader), 7);
+    }
+    assert.deepEqual(readdirSync(directory).sort(), [snapshotFile(ownMark(), 0), 'totals-worker_1'].sort());
+  });
+
+  it('counts nothing twice when the fold was killed between its rename and its deletions', async (t) => {
+    const directory = freshDirectory(t);
+    const files = new Map<string, Buffer>();
+    for (const identity of [{}, { workerId: 'worker_1', lasting: true }, { workerId: 'worker_2', lasting: true }]) {
+      const mark = await deadMark(t);
+      publish(directory, mark, 10, identity);
+      const file = snapshotFile(mark, 0);
+      files.set(file, readFileSync(join(directory, file)));
+    }
+    new GroupReader({ directory, exitedRetentionMs: 0 }).read();
+    for (const [file, bytes] of files) writeFileSync(join(directory, file), bytes);
+    const reader = new GroupReader({ directory, exitedRetentionMs: 0 });
+    assert.equal(sumOf(reader), 30);
+    assert.deepEqual(readdirSync(directory).sort(), ['totals', 'totals-worker_1', 'totals-worker_2']);
+  });
+
+  it('counts nothing twice when the file of a dead one cannot be deleted, and deletes it when it can', async (t) => {
+    const directory = freshDirectory(t);
+    const mark = await deadMark(t);
+    publish(directory, mark, 10);
+    const reader = new GroupReader({ directory, exitedRetentionMs: 0 });
+    const restore = withoutDeletion(t);
+    for (let n = 0; n < 3; n += 1) assert.equal(sumOf(reader), 10);
+    assert.ok(reader.errors.get('delete')! > 0);
+    // More have died: the totals are written anew.
+    publish(directory, await deadMark(t), 5);
+    assert.equal(sumOf(reader), 15);
+    assert.equal(sumOf(new GroupReader({ directory, exitedRetentionMs: 0 })), 15);
+    restore();
+    assert.equal(sumOf(reader), 15);
+    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+  });
+});
+
+describe('a thread whose process lives on', () => {
+  it('is dead once its process has marked its file, and is folded with the mark', (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, ownMark(), 1);
+    publish(directory, ownMark(), 2, { threadId: 6 });
+    const reader = new GroupReader({ directory, exitedRetentionMs: 1000 });
+    const alive = () =>
+      reader
+        .read(0)
+        .map(({ file, alive }) => [file, alive])
+        .sort();
+    const [main, thread] = [snapshotFile(ownMark(), 0), snapshotFile(ownMark(), 6)];
+    assert.deepEqual(alive(), [
+      [main, true],
+      [thread, true],
+    ]);
+    markEnded(directory, ownMark(), 6);
+    assert.deepEqual(alive(), [
+      [main, true],
+      [thread, false],
+    ]);
+    assert.deepEqual(reader.livingPids(), [process.pid]);
+    reader.read(1000);
+    assert.deepEqual(readdirSync(directory).sort(), [main, TOTALS_FILE].sort());
+    assert.equal(sumOf(reader), 3);
+  });
+
+  it('is dead once it says so itself, before anybody has marked it, and is not counted twice by the mark', (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, ownMark(), 2, { threadId: 6, ended: true });
+    const reader = new GroupReader({ directory, exitedRetentionMs: 1000 });
+    assert.deepEqual(
+      reader.read(500).map(({ alive, exitedAtMs }) => [alive, exitedAtMs]),
+      [[false, 500]],
+    );
+    markEnded(directory, ownMark(), 6);
+    assert.equal(reader.read(1499).length, 1);
+    assert.deepEqual(reader.read(1500), []);
+    assert.equal(sumOf(reader), 2);
+    assert.ok(!existsSync(join(directory, `${snapshotFile(ownMark(), 6)}.ended`)));
+  });
+});
+
+const COUNTER = { name: 'c', description: '', unit: '', kind: 'counter', scope: 'app' } as const;
+let files = 0;
+
+function dead(workerId: string, value: number, lasting = false, series = ''): Left {
+  files += 1;
+  const identity: Identity = { ...IDENTITY, workerId, ...(lasting && { lasting }) };
+  return {
+    file: `${files}-1-0.snapshot`,
+    snapshot: decodeSnapshot(encodeSnapshot(identity, table(value, series), 0)),
+    alive: false,
+  };
+}
+
+function publish(directory: string, mark: ProcessMark, value: number, told: Partial<Identity> = {}): void {
+  const identity = { ...IDENTITY, ...mark, ...told };
+  writeFileSync(join(directory, snapshotFile(mark, identity.threadId)), encodeSnapshot(identity, table(value), 0));
+}
+
+function table(value: number, series = ''): SeriesTable {
+  const table = new SeriesTable();
+  table.values[table.add(table.define(COUNTER), { series })] = value;
+  table.values[table.add(table.define({ ...COUNTER, name: 'u', kind: 'updowncounter' }), {})] = value;
+  return table;
+}
+
+// By worker id; '' for those that have none of their own any more.
+function countsOf(totals: Totals): Record<string, number> {
+  return Object.fromEntries(
+    totals.members.map(({ snapshot }) => {
+      const { lasting, workerId } = snapshot.identity;
+      return [lasting ? workerId : '', snapshot.values.reduce((sum, value) => sum + value, 0)];
+    }),
+  );
+}
+
+function sumOf(reader: GroupReader): number {
+  const states = reader.read();
+  const [counter] = [...merge([...reader.totals, ...states]).values()].filter(
+    ({ descriptor }) => descriptor.name === 'c',
+  );
+  return [...counter!.series.values()][0]!.values[0]!;
+}
+
+// A directory that lets nobody delete, as an immutable or a stale one does.
+function withoutDeletion(t: TestContext): () => void {
+  t.mock.method(fs, 'rmSync', () => {
+    throw Object.assign(new Error('EPERM: operation not permitted'), { code: 'EPERM' });
+  });
+  const restore = () => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  };
+  t.after(restore);
+  // ES modules see a changed builtin only then.
+  syncBuiltinESMExports();
+  return restore;
+}
+
+function fail(path: string, error: unknown): void {
+  assert.fail(`${path}: ${error}`);
+}

@@ -1,0 +1,68 @@
+/** Servers in the test's own process, their requests watched by src/record/http.ts, for the tests of it and of what it uses. */
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { join } from 'node:path';
+import { Failures } from '../src/record/failures.ts';
+import { type HttpOptions, watchHttp } from '../src/record/http.ts';
+import { RequestTable } from '../src/record/request-table.ts';
+import { SLOT_HEADER_BYTES } from '../src/snapshot/layout.ts';
+import { SeriesTable } from '../src/snapshot/series-table.ts';
+import { SnapshotWriter } from '../src/snapshot/writer.ts';
+import { IDENTITY } from './arbitrary-tables.ts';
+import { freshDirectory, type Owner, until } from './processes.ts';
+import { seriesIn } from './scenes.ts';
+
+/** Begins to watch this process; ends with the test. */
+export function watch(owner: Owner, options: Pick<HttpOptions, 'hooks' | 'ignored'> = {}) {
+  const table = new SeriesTable(SLOT_HEADER_BYTES);
+  const requests = new RequestTable({ table, durationBuckets: [1], maxEndpoints: 10, maxSeries: 100 });
+  const failures = new Failures(table);
+  const path = join(freshDirectory(owner), 'own.snapshot');
+  const onStateChange = () => {};
+  const writer = new SnapshotWriter({ path, identity: IDENTITY, table, flushIntervalMs: 10, onStateChange });
+  const http = watchHttp({ requests, writer, failures, ...options });
+  owner.after(() => {
+    http.stop();
+    writer.close();
+  });
+  /** Route, status and error of each request that was counted. */
+  const counted = (): string[] =>
+    seriesIn(table, 'requests').flatMap(({ labels, values }) => {
+      const told = [labels['http.route'], labels['http.response.status_code'] ?? '-', labels['error.type'] ?? 'ok'];
+      return new Array(values[1]! + values[2]!).fill(told.join(' '));
+    });
+  const connectionErrors = (): Record<string, number> =>
+    Object.fromEntries(
+      seriesIn(table, 'handled_errors').map(({ labels, values }) => [String(labels['error.type']), values[0]!]),
+    );
+  const active = () => seriesIn(table, 'active_requests').reduce((sum, { values }) => sum + values[0]!, 0);
+  /** Waits until so many requests are counted. */
+  const counts = async (count: number): Promise<string[]> => {
+    await until(
+      () => counted().length >= count,
+      () => `${count} requests; there are ${counted()}`,
+    );
+    return counted();
+  };
+  return { http, counted, counts, connectionErrors, active };
+}
+
+/** Listens until the test is over. `closed`: how many of its connections have ended. */
+export async function listen(owner: Owner, server: Server): Promise<{ port: number; url: string; closed(): number }> {
+  let closed = 0;
+  server.on('connection', (socket: Socket) => {
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      closed += 1;
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  owner.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { port, url: `http://127.0.0.1:${port}`, closed: () => closed };
+}
