@@ -52,7 +52,7 @@ test('the scrape after that life is the golden one', () => {
   assert.deepEqual(scrape.split('\n'), readFileSync(GOLDEN, 'utf8').split('\n'));
 });
 
-const skip = promtool.error !== undefined && 'needs promtool: apt-get install prometheus';
+const skip = promtool.error !== undefined && 'SKIP: needs promtool, apt-get install prometheus';
 test('promtool has nothing against it but the names that the contract gives', { skip }, () => {
   const { stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
   const lines = `${stdout}${stderr}`.split('\n').filter((line) => line !== '');
