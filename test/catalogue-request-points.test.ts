@@ -62,6 +62,26 @@ describe('errors of no request', () => {
   });
 });
 
+describe('requests beyond the cap of series', () => {
+  it('say so where they would have no label, and are of no method and endpoint of their worker', async () => {
+    const table = new SeriesTable();
+    const recorder = new RequestTable({ table, durationBuckets: [1], maxEndpoints: 9, maxSeries: 1 });
+    for (const path of ['/a', '/b', '/c']) {
+      recorder.begin('GET');
+      recorder.end('GET', path, 200, '', 0.5, 0, 0);
+    }
+    const samples = await scrape([{ table, workerId: 'w' }], 'detailed');
+    assert.deepEqual(shown(samples, 'http_server_request_duration_seconds_count'), [
+      [{ http_request_method: 'GET', http_route: '/a', http_response_status_code: '200' }, 1],
+      [{ otel_metric_overflow: 'true' }, 2],
+    ]);
+    assert.deepEqual(shown(samples, 'gunicorn_worker_requests_total'), [
+      [{ worker_id: 'w', method: 'GET', endpoint: '/a' }, 1],
+      [{ worker_id: 'w' }, 2],
+    ]);
+  });
+});
+
 describe('detailed labels', () => {
   it('are those that the catalogue has for a row, in addition, and leave its sum as it is', async () => {
     const table = withConnectionErrors('HPE_INVALID_METHOD');

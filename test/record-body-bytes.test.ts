@@ -51,7 +51,7 @@ describe('the bytes of a response', () => {
       (_request, response) => {
         response.on('error', () => {});
         response.end('one');
-        response.write('two');
+        response.write('and a second one');
         response.end('three');
       },
       3,
