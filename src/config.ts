@@ -5,7 +5,7 @@
 import { type Setting, type Settings, shown, textOf } from './setting-row.ts';
 import { SETTINGS } from './settings.ts';
 
-export type { GaugeMode, Setting, Settings } from './setting-row.ts';
+export type { Setting, Settings } from './setting-row.ts';
 export { SETTINGS } from './settings.ts';
 
 /** Where the value of a setting came from: a variable's name, the path of the config module, or one of the two words. */
@@ -131,4 +131,13 @@ function isSameKind(value: object | null, fallback: unknown): boolean {
 // A number for a list is a list of one; a map has no such form.
 function isPlain(value: unknown): boolean {
   return ['number', 'boolean', 'bigint'].includes(typeof value);
+}
+
+/** The same settings, their secrets there for who asks by name, and not for who lists or prints them. */
+export function discreet(settings: Settings): Settings {
+  const copy = { ...settings };
+  for (const [key, { secret }] of Object.entries(SETTINGS) as [keyof Settings, Setting][]) {
+    if (secret) Object.defineProperty(copy, key, { enumerable: false });
+  }
+  return Object.freeze(copy);
 }

@@ -2,8 +2,9 @@
 import { createRequire } from 'node:module';
 import { setTimeout } from 'node:timers';
 import { Worker } from 'node:worker_threads';
-import { messageOf } from './errors.ts';
-import type { Exporter, ExporterOptions } from './export/exporter.ts';
+import type { MetricData } from '@opentelemetry/sdk-metrics';
+import { GunicornOtelError, messageOf } from './errors.ts';
+import type { Answer, Exporter, ExporterOptions, Order, ThreadData } from './export/exporter.ts';
 import { OWN_THREAD } from './record/threads.ts';
 import { report } from './report.ts';
 
@@ -11,6 +12,13 @@ const FIRST_RESTART_MS = 500;
 const MAX_RESTART_MS = 30_000;
 // A thread that lived so long had not failed to start.
 const SETTLED_MS = 10_000;
+// For the last pushes of one that is told to stop; the process may end before.
+const STOP_MS = 1000;
+
+interface Asked {
+  resolve(metrics: readonly MetricData[]): void;
+  reject(error: Error): void;
+}
 
 // Neither the exporter's coming nor its going is that of a worker.
 class OwnThread extends Worker {
@@ -21,19 +29,24 @@ class OwnThread extends Worker {
 
 /** Starts on construction; ends with its process or by `stop`. */
 export class ExporterThread {
-  readonly #options: ExporterOptions;
+  #options: ExporterOptions;
   #worker: Worker | undefined;
   #inProcess: Exporter | undefined;
   #stopped = false;
+  #starts = 0;
+  /** Collections that were asked for and not answered yet, by number. */
+  readonly #waiting = new Map<number, Asked>();
+  #asked = 0;
   #restartMs = FIRST_RESTART_MS;
-  #listening: (url: string) => void = () => {};
-  /** Where the endpoint is, once it listens. */
-  readonly url = new Promise<string>((resolve) => {
+  #listening: (url: string | undefined) => void = () => {};
+  /** Where the endpoint is, once it listens; undefined when none is to be opened. */
+  readonly url = new Promise<string | undefined>((resolve) => {
     this.#listening = resolve;
   });
 
   constructor(options: ExporterOptions) {
     this.#options = options;
+    if (!options.settings.metricsExporters.includes('prometheus')) this.#listening(undefined);
     this.#start();
   }
 
@@ -42,11 +55,40 @@ export class ExporterThread {
     return this.#inProcess?.server;
   }
 
+  /**
+   * The group as it stands, collected in the exporter's thread.
+   *
+   * @throws GUNICORN_OTEL_ERR_SCRAPE when it could not be collected, or the thread ended before it was
+   */
+  collect(): Promise<readonly MetricData[]> {
+    if (this.#inProcess) return this.#inProcess.collect();
+    if (!this.#worker) {
+      return Promise.reject(new GunicornOtelError('GUNICORN_OTEL_ERR_SCRAPE', 'the exporter thread is not there'));
+    }
+    this.#asked += 1;
+    const number = this.#asked;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(number, { resolve, reject });
+      this.#order({ order: 'collect', number });
+    });
+  }
+
+  /** Begins to forward to Redis, where that has not begun; for good, also in a thread that takes this one's place. */
+  forward(): void {
+    this.#options = { ...this.#options, settings: { ...this.#options.settings, redisEnabled: true } };
+    if (this.#inProcess) this.#inProcess.forward();
+    else this.#order({ order: 'forward' });
+  }
+
   stop(): void {
     this.#stopped = true;
-    this.#inProcess?.stop();
-    this.#worker?.postMessage('stop');
-    void this.#worker?.terminate();
+    void this.#inProcess?.stop();
+    const worker = this.#worker;
+    if (!worker) return;
+    // It ends by itself, once it has nothing left to tell.
+    this.#order({ order: 'stop' });
+    const grace = setTimeout(() => void worker.terminate(), STOP_MS).unref();
+    worker.once('exit', () => clearTimeout(grace));
   }
 
   #start(): void {
@@ -57,7 +99,12 @@ export class ExporterThread {
     try {
       this.#worker = new OwnThread(new URL('./export/thread.js', import.meta.url), {
         name: 'gunicorn-otel',
-        workerData: this.#options,
+        // The command line is for the process detector, which would tell the thread's own.
+        workerData: {
+          options: { ...this.#options, resumed: this.#starts > 0 },
+          argv: process.argv,
+          execArgv: process.execArgv,
+        } satisfies ThreadData,
         execArgv: [],
         env,
         // Ours alone: the default would pipe into the app's streams and set listeners on them.
@@ -68,9 +115,12 @@ export class ExporterThread {
       this.#startInProcess(error);
       return;
     }
-    this.#worker.on('message', ({ url }: { url: string }) => this.#listening(url));
+    this.#starts += 1;
+    this.#worker.on('message', (answer: Answer) => this.#take(answer));
     this.#worker.on('error', (error) => report('error', `the exporter thread died: ${messageOf(error)}`));
     this.#worker.on('exit', () => {
+      this.#worker = undefined;
+      for (const number of this.#waiting.keys()) this.#take({ number, error: 'the exporter thread has ended' });
       if (this.#stopped) return;
       this.#restartMs =
         Date.now() - startedMs > SETTLED_MS ? FIRST_RESTART_MS : Math.min(this.#restartMs * 2, MAX_RESTART_MS);
@@ -78,6 +128,21 @@ export class ExporterThread {
       setTimeout(() => this.#start(), this.#restartMs).unref();
     });
     this.#worker.unref();
+  }
+
+  #order(order: Order): void {
+    this.#worker?.postMessage(order);
+  }
+
+  #take({ url, number, metrics, error }: Answer): void {
+    if (number === undefined) {
+      this.#listening(url);
+      return;
+    }
+    const asked = this.#waiting.get(number);
+    this.#waiting.delete(number);
+    if (metrics) asked?.resolve(metrics);
+    else asked?.reject(new GunicornOtelError('GUNICORN_OTEL_ERR_SCRAPE', error ?? 'nothing was collected'));
   }
 
   // Under --permission without --allow-worker, say. A scrape then costs the app's loop what it costs.

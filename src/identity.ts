@@ -2,13 +2,28 @@
 import cluster from 'node:cluster';
 import { performance } from 'node:perf_hooks';
 import { threadId } from 'node:worker_threads';
-import { BIRTH_VARIABLE, parseBirth } from './record/birth.ts';
-import { workerIdOf } from './snapshot/exit-events.ts';
+import { BIRTH_VARIABLE, type Birth, parseBirth } from './record/birth.ts';
+import { clusterName, workerIdOf } from './snapshot/exit-events.ts';
 import type { Identity, Role } from './snapshot/layout.ts';
 import { ownMark } from './snapshot/process-mark.ts';
 
-// Tells a worker's threads the cluster id of their worker, which they cannot see.
+// Tells the threads of a process its name in the group, which they cannot see.
 const WORKER_ID_VARIABLE = 'GUNICORN_OTEL_CLUSTER_WORKER';
+
+/** Where a process stands among those that fork: its number in its cluster, and whose cluster that is. */
+export interface ClusterPlace {
+  /** Of the cluster worker; the pid of another child; 0 without a parent. */
+  readonly clusterId: number;
+  /** Pid of the primary, where that is not the group's owner; else 0. */
+  readonly parent: number;
+}
+
+/** Where this process stands. @param role - of the process, or of one of its threads */
+export function placeOf(role: Role): ClusterPlace {
+  const { worker } = cluster;
+  if (worker) return { clusterId: worker.id, parent: birthOf(role)?.parent ?? 0 };
+  return { clusterId: role === 'child' ? process.pid : 0, parent: 0 };
+}
 
 /**
  * Who this process or thread is.
@@ -17,21 +32,24 @@ const WORKER_ID_VARIABLE = 'GUNICORN_OTEL_CLUSTER_WORKER';
  * @param slots - whether worker ids come back; see GUNICORN_OTEL_WORKER_ID
  */
 export function identify(role: Role, version: string, slots: boolean): Identity {
-  const { worker } = cluster;
-  if (worker) process.env[WORKER_ID_VARIABLE] = String(worker.id);
+  const { clusterId, parent } = placeOf(role);
+  const birth = birthOf(role);
   // The primary has named it already: both count under one id.
-  const birth = worker && role === 'worker' ? parseBirth(process.env[BIRTH_VARIABLE]) : undefined;
   const startSeconds = birth?.startSeconds ?? Math.floor(performance.timeOrigin / 1000);
-  const clusterId = worker?.id ?? process.env[WORKER_ID_VARIABLE] ?? 0;
-  const slot = slots ? birth?.slot : undefined;
-  const first = role === 'thread' ? clusterId : role === 'child' ? process.pid : (worker?.id ?? 0);
+  const name = role === 'thread' ? (process.env[WORKER_ID_VARIABLE] ?? '0') : clusterName(clusterId, parent);
+  process.env[WORKER_ID_VARIABLE] = name;
+  const lasting = slots && birth !== undefined;
   return {
     ...ownMark(),
     role,
     threadId,
     startSeconds,
-    workerId: slot === undefined ? workerIdOf(first, threadId, startSeconds) : `worker_${slot}`,
+    workerId: lasting ? `worker_${clusterName(birth.slot, parent)}` : workerIdOf(name, threadId, startSeconds),
     version,
-    ...(slot !== undefined && { lasting: true }),
+    ...(lasting && { lasting }),
   };
+}
+
+function birthOf(role: Role): Birth | undefined {
+  return cluster.worker && role === 'worker' ? parseBirth(process.env[BIRTH_VARIABLE]) : undefined;
 }

@@ -10,4 +10,10 @@ export {
   type Settings,
 } from './config.ts';
 export { ERROR_CODES, GunicornOtelError, type GunicornOtelErrorCode } from './errors.ts';
+export { gunicornViews } from './http-views.ts';
+export { GunicornInstrumentation, type GunicornInstrumentationConfig } from './instrumentation.ts';
+export type { ExitedWorkerInfo, Hooks, ServerInfo, WorkerInfo } from './lifecycle.ts';
+export { gunicornMetricProducer } from './metric-producer.ts';
+export { recordException, setRoute } from './record/marks.ts';
 export { type Started, start } from './start.ts';
+export { MasterMetrics, type OwnWorkerState, type RestartReason, WorkerMetrics } from './worker-metrics.ts';

@@ -35,6 +35,18 @@ export interface ExitedWorkerInfo extends WorkerInfo {
   readonly restartType: 'graceful' | 'forced';
 }
 
+/** Their names, in the order in which a process meets them. */
+export const HOOK_NAMES = [
+  'onStarting',
+  'whenReady',
+  'onReload',
+  'workerInt',
+  'preRequest',
+  'postRequest',
+  'childExit',
+  'onExit',
+] as const satisfies readonly (keyof Hooks)[];
+
 /** What a config module may export to be called; docs/hooks.md tells when and where each is. */
 export interface Hooks {
   onStarting?(server: ServerInfo): unknown;

@@ -5,18 +5,19 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { threadId } from 'node:worker_threads';
 import type { MeterProvider } from '@opentelemetry/api';
-import type { Settings } from './config.ts';
+import { discreet, type Settings } from './config.ts';
 import type { ExporterThread } from './exporter-thread.ts';
-import { identify } from './identity.ts';
+import { identify, placeOf } from './identity.ts';
 import { type ExitedWorkerInfo, guardHooks, type Hooks, type ServerInfo, type WorkerInfo } from './lifecycle.ts';
 import type { AppMetrics } from './record/app-metrics.ts';
 import { watchCluster } from './record/cluster.ts';
 import { Condition, lookForDisconnect, STATE_SIGNALS } from './record/condition.ts';
-import { errorTypeOf } from './record/error-type.ts';
+import { watchCrashes } from './record/crash.ts';
 import { Exits } from './record/exits.ts';
 import { Failures } from './record/failures.ts';
-import { ABORTED, watchHttp } from './record/http.ts';
+import { ABORTED, NO_HTTP, watchHttp } from './record/http.ts';
 import { LabelledCounter } from './record/labelled-counter.ts';
+import { makeRoom } from './record/listener-room.ts';
 import { RequestTable } from './record/request-table.ts';
 import { SIGNAL_ACTIONS, watchSignals } from './record/signals.ts';
 import { watchThreads } from './record/threads.ts';
@@ -93,20 +94,20 @@ export function startMember(options: MemberOptions): Member {
     onBeat: () => {
       lookForDisconnect(condition);
       forks?.look();
+      threads.look();
     },
   });
   const changed = () => writer.changed(performance.now());
   let { role } = identity;
   let url: string | undefined;
   let appMetrics: AppMetrics | undefined;
-  let crash: string | undefined;
 
   const owner = options.makeExporter !== undefined;
   const hooks = guardHooks(options.hooks, (error) => failures.count('hook', error));
   const server: ServerInfo = Object.freeze({
     pid: process.pid,
     directory,
-    settings,
+    settings: discreet(settings),
     get role() {
       return role;
     },
@@ -118,47 +119,48 @@ export function startMember(options: MemberOptions): Member {
 
   let exporter: ExporterThread | undefined;
   const { preRequest, postRequest } = hooks;
-  const http = watchHttp({
-    requests,
-    writer,
-    failures,
-    ignored: () => exporter?.ownServer,
-    hooks: {
-      ...(preRequest && { preRequest: (req) => preRequest(worker, req) }),
-      ...(postRequest && { postRequest: (req, res, seconds) => postRequest(worker, req, res, seconds) }),
-    },
-  });
+  const http = measuresHttp(settings)
+    ? watchHttp({
+        requests,
+        writer,
+        failures,
+        ignored: () => exporter?.ownServer,
+        hooks: {
+          ...(preRequest && { preRequest: (req) => preRequest(worker, req) }),
+          ...(postRequest && { postRequest: (req, res, seconds) => postRequest(worker, req, res, seconds) }),
+        },
+      })
+    : NO_HTTP;
   const onExit = (exited: ExitedWorkerInfo) => hooks.childExit?.(server, Object.freeze(exited));
-  const stops = [
-    watchThreads({
-      exits,
-      directory,
-      mark,
-      clusterId: worker.id,
-      changed,
-      onExit,
-      onError: (error) => failures.count('thread', error),
-    }),
-  ];
+  const threads = watchThreads({
+    exits,
+    directory,
+    mark,
+    ...placeOf(role),
+    changed,
+    onExit,
+    onError: (error) => failures.count('thread', error),
+  });
+  const stops = [threads.stop];
   // Signals are the main thread's.
   if (role !== 'thread') stops.push(watchSignals(owner ? ALL_SIGNALS : STATE_SIGNALS, onSignal));
   let forks: ReturnType<typeof watchCluster> | undefined;
   let born = false;
 
-  // Sees a crash without preventing it; a request under way is then failed by that error.
-  const onCrash = (error: unknown) => {
-    http.thrown(error);
-    crash = errorTypeOf(error);
-  };
+  const crashes = watchCrashes((error) => http.thrown(error));
+  let ended = false;
   const end = () => {
-    http.abandon(crash ?? ABORTED);
+    // A hook that is called here may end it once more.
+    if (ended) return;
+    ended = true;
+    http.abandon(crashes.errorType() ?? ABORTED);
     appMetrics?.collectNow();
     writer.close({ ended: role === 'thread' });
     if (!owner) return;
     hooks.onExit?.(server);
     removeGroup(directory);
   };
-  process.on('uncaughtExceptionMonitor', onCrash);
+  stops.push(makeRoom(process, ['exit', 'uncaughtExceptionMonitor']));
   process.on('exit', end);
 
   return {
@@ -181,13 +183,13 @@ export function startMember(options: MemberOptions): Member {
       exporter = options.makeExporter!();
       void exporter.url.then((opened) => {
         url = opened;
-        hooks.whenReady?.(server);
+        if (url !== undefined) hooks.whenReady?.(server);
       });
     },
     forking() {
-      forks ??= watchCluster({ exits, slots, changed, onExit });
+      forks ??= watchCluster({ exits, slots, parent: owner ? 0 : pid, changed, onExit });
       forks.forking();
-      if (role !== 'single') return;
+      if (role !== 'single' && role !== 'child') return;
       role = 'primary';
       writer.identify({ role });
     },
@@ -203,7 +205,7 @@ export function startMember(options: MemberOptions): Member {
       return appMetrics.provider;
     },
     stop() {
-      process.off('uncaughtExceptionMonitor', onCrash);
+      crashes.stop();
       process.off('exit', end);
       http.stop();
       for (const stop of stops) stop();
@@ -231,4 +233,8 @@ export function startMember(options: MemberOptions): Member {
     if (error) failures.count('write', error);
     else report('info', `${path} is written again`);
   }
+}
+
+function measuresHttp({ enabledInstrumentations, disabledInstrumentations }: Settings): boolean {
+  return enabledInstrumentations.includes('http') && !disabledInstrumentations.includes('http');
 }

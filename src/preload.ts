@@ -1,6 +1,6 @@
 /**
  * What runs in every process that is preloaded, npm and build scripts included: almost nothing. It waits for a sign
- * that there is something to measure - an HTTP server listens, a cluster worker is forked, a Meter is asked for - and
+ * that there is something to measure - an HTTP server listens, a cluster worker is forked, an instrument is made - and
  * only then loads the rest.
  */
 import cluster, { type ClusterSettings } from 'node:cluster';
@@ -11,6 +11,7 @@ import { messageOf } from './errors.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import { workerExecArgv, workerNodeOptions } from './hand-over.ts';
 import { isHttpServer } from './http-server.ts';
+import { lateMeter } from './late-meter.ts';
 import { report } from './report.ts';
 
 type Start = typeof import('./start.ts');
@@ -98,7 +99,7 @@ function handOver(settings: ClusterSettings): void {
 // There is no proxy for meters in the API: a no-op instrument stays one for ever, so the provider is there from the start.
 function watchMeters(): void {
   offerMeterProvider((api) => ({
-    getMeter: (...args) => meterProvider()?.getMeter(...args) ?? api.createNoopMeter(),
+    getMeter: (...args) => lateMeter(() => meterProvider()?.getMeter(...args) ?? api.createNoopMeter()),
   }));
 }
 

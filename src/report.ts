@@ -12,6 +12,9 @@ type Severity = 'error' | 'warn' | 'info' | 'debug';
 // The registry where every copy of @opentelemetry/api 1.x keeps its globals.
 export const OTEL_API_REGISTRY = Symbol.for('opentelemetry.js.api.1');
 
+// Of a URL; other packages tell them as they are, parsed or not.
+const LOGIN = /\/\/[^\s/@]+@/g;
+
 let threshold = LOG_LEVELS.indexOf('info');
 let diagIsOurs = false;
 
@@ -37,8 +40,9 @@ export function report(severity: Severity, line: string): void {
   try {
     // Only a plain value is looked at: reading through our own lazy accessor would load the API.
     const registry = Object.getOwnPropertyDescriptor(globalThis, OTEL_API_REGISTRY)?.value;
-    if (registry?.diag && !diagIsOurs) registry.diag[severity](`gunicorn-otel: ${line}`);
-    else if (LOG_LEVELS.indexOf(severity) <= threshold) writeSync(2, `gunicorn-otel: ${line}\n`);
+    const told = `gunicorn-otel: ${line.replaceAll(LOGIN, '//***@')}`;
+    if (registry?.diag && !diagIsOurs) registry.diag[severity](told);
+    else if (LOG_LEVELS.indexOf(severity) <= threshold) writeSync(2, `${told}\n`);
   } catch {
     // stderr closed or full (EAGAIN on a pipe): the app must not feel it, and there is nowhere left to say it.
   }

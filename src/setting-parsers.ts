@@ -9,6 +9,7 @@ const MAX_BUCKETS = 50;
 const MAX_ATTRIBUTE_LENGTH = 255;
 const METRIC_NAME = /^(?:\*|[a-zA-Z_:][\w:]*)$/;
 
+/** Digits alone: no sign, no fraction, no exponent. */
 export function integer(min: number, max: number): Accepted<number> {
   return {
     accepts: `a whole number from ${min} to ${max}`,
@@ -19,6 +20,7 @@ export function integer(min: number, max: number): Accepted<number> {
   };
 }
 
+/** Words in any case, given as they are in the table. */
 export function oneOf<T extends string>(...values: readonly T[]): Accepted<T> {
   return {
     accepts: `one of ${values.join(', ')}`,
@@ -53,6 +55,7 @@ export function duration(unit: keyof typeof UNIT_MS, minMs: number): Accepted<nu
   };
 }
 
+/** A name or an address, without a port; whether it is there shows when it is used. */
 export function host(accepts: string): Accepted<string> {
   return { accepts, parse: (text) => (/^[\w.:%-]+$/.test(text) ? text : undefined) };
 }
@@ -62,6 +65,7 @@ export function line(accepts: string): Accepted<string> {
   return { accepts, parse: (text) => (/\p{Cc}/u.test(text) ? undefined : text) };
 }
 
+/** Kept short of what Redis patterns would take for a wildcard. */
 export function keyPrefix(): Accepted<string> {
   return {
     accepts: 'up to 100 letters, digits and . _ - : without a space',
@@ -69,6 +73,7 @@ export function keyPrefix(): Accepted<string> {
   };
 }
 
+/** Made absolute by the working directory of now: a process may change it later. */
 export function directory(): Accepted<string> {
   return {
     accepts: 'a directory this user can write to',
@@ -97,6 +102,7 @@ export function redisUrl(): Accepted<string> {
   };
 }
 
+/** Upper bounds of a histogram above 0; +Inf is not told. */
 export function buckets(): Accepted<readonly number[]> {
   return {
     accepts: `up to ${MAX_BUCKETS} increasing numbers of seconds, separated by commas`,
@@ -133,6 +139,7 @@ export function instrumentations(): Accepted<readonly string[]> {
   };
 }
 
+/** By name as scraped, `*` for all others; in modes as Python users write them. */
 export function gaugeModes(): Accepted<Readonly<Record<string, GaugeMode>>> {
   return {
     accepts: `name=mode pairs, separated by commas: names as scraped or *, each once, modes ${GAUGE_MODES.join(' ')}`,

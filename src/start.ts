@@ -1,8 +1,10 @@
 /** Composition root of a process: whether it measures, which role it has, and which group it belongs to. */
 import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers';
 import { isMainThread } from 'node:worker_threads';
 import { readSettings, type Settings } from './config.ts';
+import { loadConfigModule } from './config-module.ts';
 import { ExporterThread } from './exporter-thread.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import { type Member, startMember } from './member.ts';
@@ -20,6 +22,7 @@ export const VERSION = (
 ).version;
 
 let active: Member | undefined;
+let beginning = false;
 let disabled = false;
 // After a stop() the signs of preload.ts wake nobody any more, only another start() does.
 let stopped = false;
@@ -57,7 +60,7 @@ export function activate(sign: Sign, options: Partial<Settings> = {}): Member | 
   if (first) active?.begin();
   if (sign === 'fork') active?.forking();
   else if (sign === 'listen' || !cluster.isPrimary || !isMainThread) active?.serves();
-  // A process that asks for a Meter first may be a primary; by then it will have forked.
+  // A process that makes an instrument first may be a primary; by then it will have forked.
   else if (first) setImmediate(() => active?.serves()).unref();
   return active;
 }
@@ -70,20 +73,32 @@ export function activeMember(): Member | undefined {
 function begin(sign: Sign, options: Partial<Settings>): Member | undefined {
   if (disabled || (stopped && sign !== 'start')) return undefined;
   stopped = false;
-  const { settings, problems } = readSettings(process.env, options);
+  // Also while the config module is loaded, which may ask for a Meter itself.
+  if (beginning) return undefined;
+  beginning = true;
+  try {
+    return join(sign, options);
+  } finally {
+    beginning = false;
+  }
+}
+
+function join(sign: Sign, options: Partial<Settings>): Member | undefined {
+  const config = loadConfigModule(process.env, process.cwd(), options);
+  const { settings, problems } = readSettings(process.env, options, config);
   setLogLevel(settings.logLevel);
   disabled = settings.sdkDisabled;
   if (disabled) return undefined;
 
   const inherited = process.env[GROUP_VARIABLE];
   const joins = inherited !== undefined && isLiveGroup(inherited);
-  const directory = joins ? inherited : foundGroup(settings, problems);
+  const directory = joins ? inherited : foundGroup(settings, [...config.problems, ...problems]);
   const startMs = Date.now();
   return startMember({
     settings,
     directory,
-    hooks: {},
-    views: [],
+    hooks: config.hooks,
+    views: config.views,
     role: roleOf(sign, joins),
     version: VERSION,
     makeExporter: joins ? undefined : () => new ExporterThread({ directory, settings, version: VERSION, startMs }),
@@ -92,10 +107,10 @@ function begin(sign: Sign, options: Partial<Settings>): Member | undefined {
 
 function stop(member: Member): void {
   if (active !== member) return;
-  member.stop();
-  if (member.exporter) delete process.env[GROUP_VARIABLE];
   active = undefined;
   stopped = true;
+  member.stop();
+  if (member.exporter) delete process.env[GROUP_VARIABLE];
 }
 
 // Problems are told by the owner alone: its workers read the same environment.

@@ -127,7 +127,7 @@ describe('exits of workers whose ids come back', () => {
     exits.ended(worker(1), cause('quit'), NOW_MS);
     assert.deepEqual(
       select(await scrape([primary(table)]), ENDED).map(({ labels }) => labels['worker_id']),
-      ['worker_1_50', 'worker_1'],
+      ['worker_1', 'worker_1_50'],
     );
   });
 

@@ -1,10 +1,30 @@
 /** Documents held against the code, both ways. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { ERROR_CODES, METRICS, SETTINGS } from '@x/gunicorn-otel';
+import { ERROR_CODES, METRICS, readSettings, SETTINGS, type Setting, type Settings } from '@x/gunicorn-otel';
+import { check } from '../src/check.ts';
+import { loadConfigModule } from '../src/config-module.ts';
+import { HOOK_NAMES } from '../src/lifecycle.ts';
+import { textOf } from '../src/setting-row.ts';
+import { freshDirectory } from './processes.ts';
 
 const ROOT = new URL('../../', import.meta.url);
+const DOCUMENTS = [
+  'README.md',
+  ...readdirSync(new URL('docs/', ROOT)).flatMap((file) => (/\.md$/.test(file) ? [`docs/${file}`] : [])),
+];
+/** Named in documents, and neither a setting nor a metric of ours. */
+const NOT_OURS = new Set<string>([
+  ...ERROR_CODES,
+  'GUNICORN_OTEL_GROUP_DIRECTORY',
+  // Read by OpenTelemetry's exporters, or named by them.
+  'OTEL_EXPORTER_OTLP_METRICS_PROTOCOL',
+  'OTEL_EXPORTER_OTLP_PROTOCOL',
+  'http_server_request_duration',
+]);
 
 test('the README lists every metric with its type and labels, and no other', () => {
   const listed = tableRows('README.md', /^(?:gunicorn|http)_\w+$/).map(([name, type, labels]) => ({
@@ -16,15 +36,115 @@ test('the README lists every metric with its type and labels, and no other', () 
   assert.deepEqual(listed, emitted);
 });
 
-test('the settings that the README names exist', () => {
-  const known = new Set(Object.values(SETTINGS).flatMap(({ variable, otelVariable }) => [variable, otelVariable]));
-  // Read by OpenTelemetry's own resource detector.
-  for (const variable of ['OTEL_SERVICE_NAME', 'OTEL_RESOURCE_ATTRIBUTES']) known.add(variable);
-  const named = read('README.md').match(/\b(?:GUNICORN_OTEL|PROMETHEUS|OTEL|GUNICORN)_[A-Z_]+\b/g) ?? [];
+test('docs/metrics.md tells every metric as the catalogue has it, and no other', () => {
+  const told = tableRows('docs/metrics.md', /^(?:gunicorn|http)_\w+$/).map((cells) => cells.slice(0, 6));
+  const emitted = METRICS.map(({ name, type, labels, detailedLabels = [], unit, help }) => {
+    return [name, type, labels.join(', '), detailedLabels.join(', '), unit, help];
+  });
+  assert.deepEqual(told, emitted);
+});
+
+test('the metrics that documents name exist', () => {
+  const known = new Set(METRICS.flatMap(({ name }) => [name, `${name}_bucket`, `${name}_count`, `${name}_sum`]));
+  for (const path of DOCUMENTS) {
+    // `gunicorn_worker_*` is the beginning of several.
+    const named = read(path).match(/\b(?:gunicorn_(?:worker|master|exporter)|http_server)_\w*[a-z]\b(?![_*])/g) ?? [];
+    const unknown = named.filter((name) => !known.has(name) && !NOT_OURS.has(name));
+    assert.deepEqual(unknown, [], path);
+  }
+});
+
+test('docs/api.md tells every export, and no other', () => {
+  const told = tableRows('docs/api.md', /^\w+$/).flatMap(([name, kind]) =>
+    /^(?:function|class|constant|type)$/.test(kind!) ? [name] : [],
+  );
+  assert.deepEqual(told.sort(), exportsOf('src/index.ts').sort());
+});
+
+test('docs/hooks.md tells every hook, and every default; their types are told in docs/api.md', () => {
+  const hooks = tableRows('docs/hooks.md', /^[a-z]\w*\(/).map(([call]) => call!.replace(/\(.*/, ''));
+  const exported = exportsOf('src/hooks.ts');
+  const defaults = exported.filter((name) => /^[a-z]/.test(name));
+  assert.deepEqual(hooks.sort(), [...HOOK_NAMES, ...defaults].sort());
+  const types = exported.filter((name) => !defaults.includes(name));
+  const api = exportsOf('src/index.ts');
   assert.deepEqual(
-    named.filter((variable) => !known.has(variable)),
+    types.filter((name) => !api.includes(name)),
     [],
   );
+});
+
+test('docs/architecture.md tells every file of the top and of record/', () => {
+  const told = [...read('docs/architecture.md').matchAll(/^\| [^|]+ \| (`.*`[^|]*) \|$/gm)].flatMap(([, files]) =>
+    [...files!.matchAll(/`([\w-]+)`/g)].map(([, file]) => file!),
+  );
+  const there = ['src/', 'src/record/'].flatMap((room) =>
+    readdirSync(new URL(room, ROOT)).flatMap((file) => /^([\w-]+)\.ts$/.exec(file)?.[1] ?? []),
+  );
+  assert.deepEqual(told.sort(), there.sort());
+});
+
+test('links between documents lead somewhere', () => {
+  const anchorsOf = (path: string) =>
+    [...read(path).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+      title!
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    );
+  for (const path of DOCUMENTS) {
+    for (const [, target] of read(path).matchAll(/\]\(([^)]+)\)/g)) {
+      if (/^https?:/.test(target!)) continue;
+      const [file, anchor] = target!.split('#') as [string, string?];
+      const found = file === '' ? path : join(dirname(path), file);
+      assert.ok(existsSync(new URL(found, ROOT)), `${path}: ${target}`);
+      if (anchor) assert.ok(anchorsOf(found).includes(anchor), `${path}: ${target}`);
+    }
+  }
+});
+
+test('the settings that documents name exist', () => {
+  const known = new Set(Object.values(SETTINGS).flatMap(({ variable, otelVariable }) => [variable, otelVariable]));
+  for (const path of DOCUMENTS) {
+    const named = read(path).match(/\b(?:GUNICORN_OTEL|PROMETHEUS|OTEL|GUNICORN|REDIS)_[A-Z_]*[A-Z]\b/g) ?? [];
+    const unknown = named.filter((variable) => !known.has(variable) && !NOT_OURS.has(variable));
+    assert.deepEqual(unknown, [], path);
+  }
+});
+
+test('docs/configuration.md tells every setting as the table has it, and no other', () => {
+  const told = tableRows('docs/configuration.md', /^[A-Z_]+$/).map((cells) => cells.slice(0, 6));
+  const rows = Object.entries(SETTINGS) as [keyof Settings, Setting][];
+  const expected = rows.map(([key, setting]) => {
+    const { variable, otelVariable = '', accepts, meaning, fallback } = setting;
+    const value = textOf(setting, fallback).replace(tmpdir(), '<tmp>') || 'not set';
+    return [variable, key, otelVariable, value, accepts, meaning];
+  });
+  // In the table they are in the order of code, in the document by what they are about.
+  assert.deepEqual(told.sort(), expected.sort());
+});
+
+test('the examples of docs/configuration.md are accepted', (t) => {
+  for (const [variable, , otelVariable, , , , example] of tableRows('docs/configuration.md', /^[A-Z_]+$/)) {
+    for (const name of [variable!, ...(otelVariable ? [otelVariable] : [])]) {
+      assert.deepEqual(readSettings({ [name]: example }).problems, [], name);
+    }
+  }
+  const cwd = freshDirectory(t);
+  const [, module] = /```js\n(.*?)```/s.exec(read('docs/configuration.md')) ?? [];
+  writeFileSync(join(cwd, 'gunicorn.conf.mjs'), module!);
+  const { file, settings, views, hooks, problems } = loadConfigModule({}, cwd);
+  assert.deepEqual([...problems, ...readSettings({}, {}, { file, settings }).problems], []);
+  assert.deepEqual([Object.keys(settings).length, views.length, Object.keys(hooks)], [3, 1, ['whenReady']]);
+});
+
+test('docs/configuration.md tells the report of check as it is', async (t) => {
+  const report = await check({ OTEL_SDK_DISABLED: 'true' }, freshDirectory(t), () => {});
+  const told = tableRows('docs/configuration.md', /^(?:ok|[a-zA-Z]+\[\]|configModule)$/);
+  assert.deepEqual(told.map(([name]) => name!.replace('[]', '')).sort(), Object.keys(report).sort());
+  const members = (name: string) => told.find(([row]) => row === name)?.[1]?.match(/\w+/g);
+  assert.deepEqual(members('settings[]'), Object.keys(report.settings[0]!));
+  assert.deepEqual(members('configModule'), Object.keys(report.configModule));
 });
 
 test('docs/errors.md tells every code, and no other', () => {
@@ -47,9 +167,19 @@ function tableRows(path: string, name: RegExp): string[][] {
       line
         .split('|')
         .slice(1, -1)
-        .map((cell) => cell.trim().replace(/^`|`$/g, '')),
+        .map((cell) => cell.trim().replace(/^`([^`]*)`$/, '$1')),
     )
     .filter(([first]) => name.test(first!));
+}
+
+// Names that a module exports, types included: values alone are there when it is loaded.
+function exportsOf(path: string): string[] {
+  const text = read(path);
+  const lists = [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list]) => list!.split(','));
+  const declared = [...text.matchAll(/^export (?:function|class|const|type|interface) (\w+)/gm)].map(
+    ([, name]) => name!,
+  );
+  return [...lists.map((name) => name.trim().replace(/^type /, '')).filter(Boolean), ...declared];
 }
 
 function read(path: string): string {

@@ -37,6 +37,8 @@ export interface StartOptions {
   env?: Record<string, string>;
   /** The root of this repository unless told, where the package resolves by its own name. */
   cwd?: string;
+  /** `pipe`: the program is told lines by its stdin. */
+  stdin?: 'pipe';
   /** PROMETHEUS_MULTIPROC_DIR; a fresh one unless told. */
   directory?: string;
 }
@@ -113,7 +115,7 @@ export function start(owner: Owner, args: string[], options: StartOptions = {}):
   const child = spawn(options.command ?? process.execPath, [...(preload.args ?? []), ...args], {
     cwd: options.cwd ?? ROOT,
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
     env: {
       ...cleanEnvironment(),
       PROMETHEUS_METRICS_PORT: '0',
@@ -124,7 +126,7 @@ export function start(owner: Owner, args: string[], options: StartOptions = {}):
   });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
+    child[name]!.setEncoding('utf8').on('data', (text: string) => {
       output[name] += text;
     });
   }

@@ -17,8 +17,24 @@ describe('an exit', () => {
     exits.ended({ clusterId: 3, threadId: 2, startSeconds: 1000 }, KILL, 5000);
     exits.ended(worker(4), ABORT, 6000);
     assert.deepEqual(events(), [
-      { clusterId: 3, threadId: 2, startSeconds: 1000, cause: EXIT_CAUSES.indexOf(KILL), replaced: 0, atMs: 5000 },
-      { clusterId: 4, threadId: 0, startSeconds: 4, cause: EXIT_CAUSES.indexOf(ABORT), replaced: 0, atMs: 6000 },
+      {
+        clusterId: 3,
+        threadId: 2,
+        startSeconds: 1000,
+        cause: EXIT_CAUSES.indexOf(KILL),
+        replaced: 0,
+        atMs: 5000,
+        parent: 0,
+      },
+      {
+        clusterId: 4,
+        threadId: 0,
+        startSeconds: 4,
+        cause: EXIT_CAUSES.indexOf(ABORT),
+        replaced: 0,
+        atMs: 6000,
+        parent: 0,
+      },
     ]);
   });
 
@@ -149,7 +165,7 @@ describe('an exit of a worker whose id comes back', () => {
     for (const name of ['exits_by_worker', 'restarts_by_worker']) {
       const counts = byWorker(name);
       assert.equal(Object.keys(counts).length, 1001);
-      assert.equal(counts['_OTHER _OTHER'], 200);
+      assert.equal(counts['_OTHER crash'], 200);
       assert.equal(counts['w999 crash'], 1);
     }
   });

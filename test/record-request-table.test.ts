@@ -269,7 +269,7 @@ describe('an error on a connection', () => {
   it('is counted by its type, and takes no cell of requests', () => {
     const { table, cells, connectionErrors } = recorder();
     for (const errorType of ['HPE_INVALID_METHOD', 'ERR_SSL_HTTP_REQUEST', 'HPE_INVALID_METHOD']) {
-      table.connectionError(errorType);
+      table.handled(errorType);
     }
     assert.deepEqual(connectionErrors(), { HPE_INVALID_METHOD: 2, ERR_SSL_HTTP_REQUEST: 1 });
     assert.deepEqual(cells(), []);
@@ -277,7 +277,7 @@ describe('an error on a connection', () => {
 
   it('beyond a hundred types is one of _OTHER', () => {
     const { table, connectionErrors } = recorder();
-    for (let n = 0; n < 110; n += 1) table.connectionError(`E${n}`);
+    for (let n = 0; n < 110; n += 1) table.handled(`E${n}`);
     assert.equal(Object.keys(connectionErrors()).length, 101);
     assert.deepEqual([connectionErrors()['E99'], connectionErrors()['_OTHER']], [1, 10]);
   });
@@ -326,7 +326,7 @@ function recorder(options: Options = {}) {
   const byLabel = (name: string, label: string): Record<string, number> =>
     Object.fromEntries(metric(name).map(({ labels, values }) => [String(labels[label]), values[0]!]));
   const active = () => byLabel('active_requests', 'http.request.method');
-  const connectionErrors = () => byLabel('connection_errors', 'error.type');
+  const connectionErrors = () => byLabel('handled_errors', 'error.type');
   const overflow = () => byLabel('overflow', 'metric');
   return { table, series, serve, cells, active, overflow, connectionErrors };
 }

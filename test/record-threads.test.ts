@@ -180,11 +180,12 @@ function watched(t: TestContext, clusterId = 0) {
   const told: ExitedWorker[] = [];
   const errors: unknown[] = [];
   let changes = 0;
-  const stop = watchThreads({
+  const { look, stop } = watchThreads({
     exits: new Exits(table),
     directory,
     mark: ownMark(),
     clusterId,
+    parent: 0,
     changed: () => {
       changes += 1;
     },
@@ -200,6 +201,8 @@ function watched(t: TestContext, clusterId = 0) {
     const path = join(directory, snapshotFile(ownMark(), worker.threadId));
     if (file === 'damaged') writeFileSync(path, 'x');
     else if (file !== 'no member') writeFileSync(path, encodeSnapshot({ ...IDENTITY, ...file }, new SeriesTable(), 0));
+    // As with the next heartbeat.
+    look();
     return worker;
   };
   /** Of each exit, whether it had a successor. */

@@ -59,6 +59,14 @@ export const EXPORTER: ExporterState = {
   scrapeErrors: 1,
   lastScrapeSeconds: 0.25,
   series: 42,
+  redis: {
+    up: 1,
+    forwards: 7,
+    errors: new Map([['timeout', 2]]),
+    lastForwardSeconds: 0.5,
+    lastSuccessSeconds: NOW_MS / 1000,
+  },
+  pushes: new Map([['otlp', { pushes: 6, errors: 2 }]]),
 };
 
 /** Settings of the views unless told. */

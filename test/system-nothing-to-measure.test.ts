@@ -25,6 +25,10 @@ const programs: Record<string, { args: string[]; command?: string; preloads: Pre
     args: ['-e', 'new worker_threads.Worker("console.log(1)", { eval: true })'],
     preloads: ALL,
   },
+  'a library that asks for a Meter and makes no instrument': {
+    args: ['-e', 'require("@opentelemetry/api").metrics.getMeter("library"); console.log(1)'],
+    preloads: ALL,
+  },
   'a child process': {
     args: ['-e', 'child_process.spawn(process.execPath, ["-p", "1"], { stdio: "inherit" })'],
     preloads: ALL,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { select, sum } from './exposition.ts';
 import { areShown, endings, idOf } from './living-workers.ts';
-import { type Cluster, fixture, type StartOptions, startApp, startCluster, until } from './processes.ts';
+import { type Cluster, fixture, type StartOptions, start, startApp, startCluster, until } from './processes.ts';
 import { get } from './request-count.ts';
 import { connect, request } from './requests.ts';
 import {
@@ -49,9 +49,13 @@ test('before anybody has ended every reason stands at zero, and no worker is tol
 test('a worker is told to have ended by its signal, else by its code, and to have been replaced', async (t) => {
   const cluster = await started(t, 1);
   const counts = { ...NO_REASON };
-  // Each worker that is alone has a port of its own.
-  const url = () => `http://127.0.0.1:${[...cluster.output.stdout.matchAll(/^ready on port (\d+)/gm)].at(-1)![1]}`;
   let id = 0;
+  // Where its only worker has ended the port is another one's to choose.
+  const ask = async (path: string) => {
+    const ports = () => [...cluster.output.stdout.matchAll(/^ready on port (\d+)$/gm)].map(([, port]) => port);
+    await until(() => ports().length === id, 'the port of the worker');
+    await assert.rejects(request(`http://127.0.0.1:${ports().at(-1)}${path}`), { code: 'ECONNRESET' });
+  };
   const ends = async (how: string, ending: Ending, end: (pid: number) => unknown) => {
     id += 1;
     await until(() => cluster.workers().has(String(id)), `worker ${id}`);
@@ -68,10 +72,10 @@ test('a worker is told to have ended by its signal, else by its code, and to hav
     await ends(signal, ending, (pid) => process.kill(pid, signal));
   }
   for (const [code, ending] of Object.entries(BY_CODE)) {
-    await ends(code, ending, () => assert.rejects(request(`${url()}/exit?${code}`)));
+    await ends(code, ending, () => ask(`/exit?${code}`));
   }
-  await ends('1', CRASH, () => assert.rejects(request(`${url()}/throw`)));
-  await ends('1', CRASH, () => assert.rejects(request(`${url()}/rejects`)));
+  await ends('1', CRASH, () => ask('/throw'));
+  await ends('1', CRASH, () => ask('/rejects'));
   await ends('0', QUIT, () => cluster.child.kill('SIGHUP'));
 });
 
@@ -213,6 +217,47 @@ test('a reload with slots takes the next free ones, and gives the old ones back'
     await until(() => endings(cluster).size === gone + 2, 'the end of the old ones');
   }
   await areReplaced(cluster, { quit: 4 });
+});
+
+for (const emitter of ['cluster', 'worker']) {
+  test(`a slot is free for who is forked in the exit listener of the ${emitter}, before ours has heard of it`, async (t) => {
+    const app = start(t, [fixture('forks-as-it-hears.mjs'), emitter], { env: { GUNICORN_OTEL_WORKER_ID: 'slot' } });
+    const pids = () => [...app.output.stdout.matchAll(/^worker \d+ (\d+)$/gm)].map(([, pid]) => Number(pid));
+    await until(() => pids().length === 2, 'two workers');
+    await areShown(app, ['1', '2']);
+    for (let kill = 1; kill <= 3; kill += 1) {
+      process.kill(pids().at(-1)!, 'SIGKILL');
+      await until(() => pids().length === 2 + kill, 'the new worker');
+      await areShown(app, ['1', '2']);
+    }
+    await areReplaced(app, { kill: 3 });
+  });
+}
+
+test('a thread is replaced by one that serves, not by one that never does; the first of all replaced nobody', async (t) => {
+  const app = await startApp(t, 'serves-in-threads.mjs');
+  const order = (path: string) => request(`http://127.0.0.1:${app.port}${path}`);
+  const listens = (count: number) =>
+    until(() => app.output.stdout.match(/^thread 0\.\d+ listens$/gm)?.length === count, `${count} that have listened`);
+  const counted = (reason: string, count: number) =>
+    until(async () => sum(await app.scrape(), ENDED, { reason }) === count, `${count} by ${reason}`);
+  // The exporter's thread runs by then, and is nobody's predecessor.
+  await app.scrape();
+  await order('/start');
+  await listens(1);
+  await order('/exit?0');
+  await counted('quit', 1);
+  await areReplaced(app, {});
+  await order('/idle');
+  await order('/start');
+  await listens(2);
+  await areReplaced(app, { quit: 1 });
+  await order('/terminate');
+  await counted('kill', 1);
+  await order('/idle');
+  // Longer than it takes to look at it.
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await areReplaced(app, { quit: 1 });
 });
 
 test('a thread that serves is told to have ended as what it ended by', async (t) => {

@@ -34,7 +34,7 @@ export function watch(owner: Owner, options: Pick<HttpOptions, 'hooks' | 'ignore
     });
   const connectionErrors = (): Record<string, number> =>
     Object.fromEntries(
-      seriesIn(table, 'connection_errors').map(({ labels, values }) => [String(labels['error.type']), values[0]!]),
+      seriesIn(table, 'handled_errors').map(({ labels, values }) => [String(labels['error.type']), values[0]!]),
     );
   const active = () => seriesIn(table, 'active_requests').reduce((sum, { values }) => sum + values[0]!, 0);
   /** Waits until so many requests are counted. */

@@ -48,7 +48,8 @@ export class GroupProducer implements MetricProducer {
     const { reader, sampler, startMs, maxSeries, view } = this.#options;
     const resources = await sampler.soon(reader.livingPids());
     const nowMs = Date.now();
-    const states = reader.read(nowMs);
+    const idOf = ({ snapshot }: Member) => snapshot.identity.workerId;
+    const states = reader.read(nowMs).sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
     const metrics = view({
       nowMs,
       startMs,
@@ -63,6 +64,14 @@ export class GroupProducer implements MetricProducer {
       errors: [],
     };
   }
+}
+
+// worker_2 before worker_10, whoever's file was found first.
+const collator = new Intl.Collator('en', { numeric: true });
+
+/** The order of worker ids for people: by number, where there are numbers. */
+export function compareWorkerIds(a: string, b: string): number {
+  return collator.compare(a, b);
 }
 
 /** A cluster primary is no worker, unless it has served requests itself. */

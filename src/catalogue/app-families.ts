@@ -60,6 +60,7 @@ class Drafts {
         name,
         type: TYPES[descriptor.kind],
         help: descriptor.description || name,
+        additive: descriptor.kind === 'updowncounter',
         points: [...cells.values()].map(({ labels, cell }): Point => ({ labels, value: pointValue(descriptor, cell) })),
       }));
   }

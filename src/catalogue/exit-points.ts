@@ -1,7 +1,7 @@
 /** Exits of workers as points of a family: the events of late, and the sums of those whose ids come back. */
 import { cellOf } from '../aggregate/merge.ts';
-import type { Scene } from '../aggregate/producer.ts';
-import { EXIT_CAUSES, EXIT_FIELDS, type ExitCause, workerIdOf } from '../snapshot/exit-events.ts';
+import { compareWorkerIds, type Scene } from '../aggregate/producer.ts';
+import { clusterName, EXIT_CAUSES, EXIT_FIELDS, type ExitCause, workerIdOf } from '../snapshot/exit-events.ts';
 import { EXITS_BY_WORKER_METRIC, EXITS_METRIC, OWN_SCOPE, RESTARTS_BY_WORKER_METRIC } from '../snapshot/own-metrics.ts';
 import type { Point } from './families.ts';
 
@@ -37,7 +37,7 @@ export function exitPoints(
     if (known) known.value += count;
     else points.set(key, { labels: own, value: count });
   }
-  return [...points.values()];
+  return [...points.values()].sort((a, b) => compareWorkerIds(a.labels['worker_id']!, b.labels['worker_id']!));
 }
 
 // The last that each process has seen; what it has seen is as true when it has ended itself.
@@ -48,16 +48,15 @@ function* events(which: 'all' | 'replaced', scene: Scene, retentionMs: number): 
       for (const entry of series) {
         const cell = cellOf(descriptor, entry, snapshot.values);
         if (!cell) continue;
-        const [clusterId, threadId, startSeconds, cause, replaced, atMs] = EXIT_FIELDS.map((_, i) => cell[i]!) as [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ];
+        const [clusterId, threadId, startSeconds, cause, replaced, atMs, parent] = EXIT_FIELDS.map(
+          (_, i) => cell[i]!,
+        ) as [number, number, number, number, number, number, number];
         if (scene.nowMs - atMs >= retentionMs || (which === 'replaced' && replaced === 0)) continue;
-        yield { workerId: workerIdOf(clusterId, threadId, startSeconds), cause: EXIT_CAUSES[cause]!, count: 1 };
+        yield {
+          workerId: workerIdOf(clusterName(clusterId, parent), threadId, startSeconds),
+          cause: EXIT_CAUSES[cause]!,
+          count: 1,
+        };
       }
     }
   }

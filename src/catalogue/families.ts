@@ -14,6 +14,8 @@ export interface Family {
   readonly name: string;
   readonly type: MetricRow['type'];
   readonly help: string;
+  /** Of a gauge that is an amount: those of several groups may be added. */
+  readonly additive?: boolean;
   readonly points: readonly Point[];
 }
 
@@ -21,7 +23,11 @@ export interface Family {
  * A family as OTel's readers take it. No `unit` is passed on: it is in the name already, and the serializer would add a
  * comment that names it as OTel does.
  */
-export function toMetricData({ name, type, help, points }: Family, startTime: HrTime, endTime: HrTime): MetricData {
+export function toMetricData(
+  { name, type, help, additive, points }: Family,
+  startTime: HrTime,
+  endTime: HrTime,
+): MetricData {
   const base = {
     descriptor: { name, description: help, unit: '', valueType: ValueType.DOUBLE },
     aggregationTemporality: AggregationTemporality.CUMULATIVE,
@@ -37,8 +43,8 @@ export function toMetricData({ name, type, help, points }: Family, startTime: Hr
     attributes: Record<string, string>;
     value: number;
   }[];
-  return type === 'counter'
-    ? { ...base, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints: numbers }
+  return type === 'counter' || additive
+    ? { ...base, dataPointType: DataPointType.SUM, isMonotonic: type === 'counter', dataPoints: numbers }
     : { ...base, dataPointType: DataPointType.GAUGE, dataPoints: numbers };
 }
 

@@ -35,7 +35,14 @@ export type ExporterValue =
   | 'snapshotErrors'
   | 'series'
   | 'expectedWorkers'
-  | 'conflicts';
+  | 'conflicts'
+  | 'pushes'
+  | 'pushErrors'
+  | 'redisUp'
+  | 'redisForwards'
+  | 'redisErrors'
+  | 'redisLastForwardSeconds'
+  | 'redisLastSuccessSeconds';
 
 export interface MetricRow {
   /** As it is scraped, suffixes and all. */

@@ -4,11 +4,12 @@
  */
 import {
   ACTIVE_REQUESTS_METRIC,
-  CONNECTION_ERRORS_METRIC,
+  HANDLED_ERRORS_METRIC,
   RESTARTS_METRIC,
   SIGNALS_METRIC,
 } from '../snapshot/own-metrics.ts';
 import { EXPORTER_METRICS } from './exporter-metrics.ts';
+import { FORWARDING_METRICS } from './forwarding-metrics.ts';
 import type { MetricRow } from './metric-row.ts';
 
 const DETAILED = { detailedLabels: ['method', 'endpoint'] };
@@ -98,7 +99,7 @@ export const METRICS: readonly MetricRow[] = [
     unit: '',
     help: 'Errors the server had to handle: failed requests, and what could not be parsed, came too late or failed in TLS.',
     labels: ['worker_id', 'method', 'endpoint', 'error_type'],
-    source: { from: 'requests', value: 'count', per: 'worker', only: 'failed', and: CONNECTION_ERRORS_METRIC },
+    source: { from: 'requests', value: 'count', per: 'worker', only: 'failed', and: HANDLED_ERRORS_METRIC },
   },
   {
     name: 'gunicorn_worker_restart_total',
@@ -184,4 +185,5 @@ export const METRICS: readonly MetricRow[] = [
     source: { from: 'sum', metric: ACTIVE_REQUESTS_METRIC },
   },
   ...EXPORTER_METRICS,
+  ...FORWARDING_METRICS,
 ];

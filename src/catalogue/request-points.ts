@@ -16,8 +16,6 @@ export const REQUEST_LABELS: Readonly<Record<string, string>> = {
   error_type: 'error.type',
 };
 const REQUEST_HISTOGRAMS: readonly RequestValue[] = ['duration', 'requestSize', 'responseSize'];
-// What belongs to no request has neither, in the words of the original.
-const UNKNOWN: Attributes = { 'http.request.method': 'UNKNOWN', 'http.route': 'UNKNOWN' };
 
 interface Sum {
   readonly labels: Record<string, string>;
@@ -75,7 +73,7 @@ export function requestPoints(
       for (const entry of series) {
         const cell = cellOf(descriptor, entry, snapshot.values);
         if (!cell) continue;
-        if (isBeside) add(own, { ...UNKNOWN, ...entry.attributes }, Float64Array.of(0, cell[0]!), []);
+        if (isBeside) add(own, entry.attributes, Float64Array.of(0, cell[0]!), []);
         else addRequest(own, entry.attributes, cell, descriptor);
       }
     }

@@ -21,6 +21,29 @@ export interface ExporterState {
   readonly scrapeErrors: number;
   readonly lastScrapeSeconds: number;
   readonly series: number;
+  /** Of the forwarding to Redis; undefined where it is off. */
+  readonly redis?: RedisState | undefined;
+  /** Of those exporters that push, by name. */
+  readonly pushes?: ReadonlyMap<string, PushState> | undefined;
+}
+
+/** What became of forwarding so far. Owned by who forwards. */
+export interface RedisState {
+  /** 1 since Redis has taken something, 0 since it has not. */
+  up: 0 | 1;
+  /** Tried, failed ones included. */
+  forwards: number;
+  /** Failed ones by cause. */
+  readonly errors: Map<string, number>;
+  lastForwardSeconds?: number;
+  /** Unix seconds. */
+  lastSuccessSeconds?: number;
+}
+
+/** What became of pushes so far; `pushes` includes those that failed. */
+export interface PushState {
+  pushes: number;
+  errors: number;
 }
 
 /** Settings that the views follow. */
@@ -66,7 +89,8 @@ export function project(scene: Scene, exporter: ExporterState, options: ViewOpti
     const labels = options.labels === 'detailed' ? [...row.labels, ...(row.detailedLabels ?? [])] : row.labels;
     const context = { row, scene, exporter, options, labels, conflicts: app.conflicts };
     const projection = PROJECTIONS[row.source.from] as (source: Source, context: Context) => Point[];
-    return { ...row, points: projection(row.source, context) };
+    const additive = row.type === 'gauge' && row.source.from === 'sum';
+    return { ...row, additive, points: projection(row.source, context) };
   });
   const startTime = toHrTime(scene.startMs);
   const endTime = toHrTime(scene.nowMs);
@@ -129,7 +153,19 @@ const EXPORTER_VALUES: { readonly [K in ExporterValue]: (context: Context) => Po
   series: ({ exporter }) => known(exporter.series),
   snapshotErrors: ({ scene }) => [...scene.snapshotErrors].map(([cause, value]) => ({ labels: { cause }, value })),
   conflicts: ({ conflicts }) => conflicts.map((metric) => ({ labels: { metric }, value: 1 })),
+  pushes: ({ exporter }) => byExporter(exporter, ({ pushes }) => pushes),
+  pushErrors: ({ exporter }) => byExporter(exporter, ({ errors }) => errors),
+  redisUp: ({ exporter }) => known(exporter.redis?.up),
+  redisForwards: ({ exporter }) => known(exporter.redis?.forwards),
+  redisErrors: ({ exporter }) =>
+    [...(exporter.redis?.errors ?? [])].map(([cause, value]) => ({ labels: { cause }, value })),
+  redisLastForwardSeconds: ({ exporter }) => known(exporter.redis?.lastForwardSeconds),
+  redisLastSuccessSeconds: ({ exporter }) => known(exporter.redis?.lastSuccessSeconds),
 };
+
+function byExporter({ pushes = new Map() }: ExporterState, count: (state: PushState) => number): Point[] {
+  return [...pushes].map(([exporter, state]) => ({ labels: { exporter }, value: count(state) }));
+}
 
 function known(value: number | undefined): Point[] {
   return value === undefined ? [] : [{ labels: {}, value }];

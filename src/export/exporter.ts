@@ -1,19 +1,20 @@
 /** Everything that reads a group and answers scrapes, put together; runs in a thread of its own. */
-import { renameSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
-import { defaultResource, detectResources, envDetector } from '@opentelemetry/resources';
+import { dirname } from 'node:path';
+import type { MetricData } from '@opentelemetry/sdk-metrics';
 import pidusage from 'pidusage';
 import { GroupProducer, isWorker } from '../aggregate/producer.ts';
 import { ResourceSampler } from '../aggregate/resources.ts';
 import { GroupReader } from '../aggregate/workers.ts';
 import { project } from '../catalogue/views.ts';
 import type { Settings } from '../config.ts';
-import { messageOf } from '../errors.ts';
 import { report, setLogLevel } from '../report.ts';
 import { createMetricsServer } from '../server/server.ts';
+import { wantsTls } from '../server/tls.ts';
 import { sweepDeadGroups } from '../snapshot/directory.ts';
+import { openEndpoint } from './endpoint.ts';
 import { Scraper } from './prometheus.ts';
+import { startPushers } from './pushers.ts';
+import { resourceOf } from './resource.ts';
 
 /** Handed from the process to its exporter thread: structured-clonable. */
 export interface ExporterOptions {
@@ -22,20 +23,41 @@ export interface ExporterOptions {
   readonly version: string;
   /** When the group began, in unix ms. */
   readonly startMs: number;
+  /** The group has had an exporter before, which has died. */
+  readonly resumed?: boolean;
+}
+
+/** What its process may ask of the exporter's thread, by message; `collect` is answered with the same number. */
+export type Order = { readonly order: 'stop' | 'forward' } | { readonly order: 'collect'; readonly number: number };
+/** What the thread says by itself or in answer. */
+export interface Answer {
+  readonly url?: string;
+  readonly number?: number;
+  readonly metrics?: readonly MetricData[];
+  readonly error?: string;
+}
+
+/** What the exporter's thread is started with. */
+export interface ThreadData {
+  readonly options: ExporterOptions;
+  /** Of the process. */
+  readonly argv: readonly string[];
+  readonly execArgv: readonly string[];
 }
 
 export interface Exporter {
   readonly server: unknown;
+  /** The group as it stands; for readers in the process itself. */
+  collect(): Promise<readonly MetricData[]>;
+  /** Begins to forward to Redis, where that has not begun. */
+  forward(): void;
   /** From now on it keeps no process alive; for one that is not in a thread of its own. */
   unref(): void;
-  stop(): void;
+  /** Lets go of the port at once. @returns when the last pushes are over; nobody needs to wait */
+  stop(): Promise<void>;
 }
 
-/** Where the endpoint is, for people and tools: in the group directory under this name. */
-export const EXPORTER_FILE = 'exporter.json';
-
 const TICK_MS = 1000;
-const RETRY_MS = 1000;
 // CPU is told over the time between two samples; without scrapes a sample is taken so often.
 const SAMPLE_TICKS = 10;
 
@@ -58,10 +80,16 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
     sampler,
     startMs,
     maxSeries: settings.maxSeries,
-    view: (scene) => project(scene, { ...scraper.stats, version, expectedWorkers: settings.expectedWorkers }, settings),
+    view: (scene) =>
+      project(
+        scene,
+        { ...scraper.stats, ...pushers.state, version, expectedWorkers: settings.expectedWorkers },
+        settings,
+      ),
   });
-  const resource = defaultResource().merge(detectResources({ detectors: [envDetector] }));
+  const resource = resourceOf(settings);
   const scraper = new Scraper({ producer, resource, timeoutMs: settings.scrapeTimeoutMs });
+  const pushers = startPushers({ settings, producer, resource, startMs, resumed: options.resumed });
   const server = createMetricsServer({
     scrape: () => scraper.scrape(),
     health: () => {
@@ -69,32 +97,15 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
       const { expectedWorkers } = settings;
       return { status: workers < expectedWorkers ? 'degraded' : 'ok', workers, expectedWorkers };
     },
+    ...(wantsTls(settings) && { tls: { clientCertificates: settings.sslClientAuthRequired } }),
   });
 
-  let retry: NodeJS.Timeout | undefined;
-  let referenced = true;
-  let refused: string | undefined;
-  const listen = () => {
-    // An error may also come from a server that listens, when a connection could not be accepted.
-    if (server.listening) return;
-    server.listen({ port: settings.metricsPort, host: settings.bindAddress, exclusive: true });
-  };
-  server.on('error', (error: NodeJS.ErrnoException) => {
-    // Said once per reason; the port may be free again at any time.
-    if (refused !== error.code) report('warn', refusal(error, settings));
-    refused = error.code;
-    retry = setTimeout(listen, RETRY_MS);
-    if (!referenced) retry.unref();
-  });
-  server.on('listening', () => {
-    refused = undefined;
-    const { port } = server.address() as AddressInfo;
-    const url = `http://${urlHost(settings.bindAddress)}:${port}/metrics`;
-    writeExporterFile(directory, { url, port, pid: process.pid });
-    report('info', `metrics of process ${process.pid} and its workers are at ${url}`);
-    onListening(url);
-  });
-  listen();
+  let endpoint: ReturnType<typeof openEndpoint> | undefined;
+  if (settings.metricsExporters.includes('prometheus')) {
+    endpoint = openEndpoint({ directory, settings, server }, onListening);
+  } else {
+    report('info', `no endpoint is opened: OTEL_METRICS_EXPORTER is ${settings.metricsExporters}`);
+  }
 
   let ticks = 0;
   const ticker = setInterval(() => {
@@ -109,46 +120,20 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
 
   return {
     server,
-    unref() {
-      referenced = false;
-      server.unref();
-      ticker.unref();
-      retry?.unref();
+    async collect() {
+      const { resourceMetrics } = await producer.collect();
+      return resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics);
     },
-    stop() {
+    forward: () => pushers.forward(),
+    unref() {
+      endpoint?.unref();
+      ticker.unref();
+      pushers.unref();
+    },
+    async stop() {
       clearInterval(ticker);
-      clearTimeout(retry);
-      server.close();
-      server.closeAllConnections();
+      endpoint?.stop();
+      await pushers.stop();
     },
   };
-}
-
-function refusal({ code, message }: NodeJS.ErrnoException, { metricsPort, bindAddress }: Settings): string {
-  const where = `${bindAddress}:${metricsPort}`;
-  const retrying = 'the app runs on, metrics are collected, and the endpoint opens by itself once it can';
-  if (code === 'EADDRINUSE')
-    return `port ${metricsPort} is taken on ${bindAddress}: set PROMETHEUS_METRICS_PORT to a free one; ${retrying}`;
-  if (code === 'EACCES')
-    return `port ${metricsPort} needs rights this user has not: set PROMETHEUS_METRICS_PORT above 1023; ${retrying}`;
-  return `cannot listen on ${where} (${code ?? message}): check PROMETHEUS_BIND_ADDRESS and PROMETHEUS_METRICS_PORT; ${retrying}`;
-}
-
-function writeExporterFile(directory: string, content: object): void {
-  const path = join(directory, EXPORTER_FILE);
-  try {
-    writeFileSync(`${path}.new`, `${JSON.stringify(content)}\n`, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
-  } catch (error) {
-    // The directory goes when the process ends, which this thread learns last.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    report('warn', `${path} cannot be written: ${messageOf(error)}`);
-  }
-}
-
-// What one can open in a browser: nobody connects to "all addresses".
-function urlHost(bindAddress: string): string {
-  if (bindAddress === '0.0.0.0') return '127.0.0.1';
-  if (bindAddress === '::') return '[::1]';
-  return bindAddress.includes(':') ? `[${bindAddress}]` : bindAddress;
 }

@@ -6,6 +6,7 @@ import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporte
 import type { Resource } from '@opentelemetry/resources';
 import { MeterProvider, type MetricProducer } from '@opentelemetry/sdk-metrics';
 import { GunicornOtelError } from '../errors.ts';
+import { settledResource } from './resource.ts';
 
 export interface ScraperOptions {
   readonly producer: MetricProducer;
@@ -56,7 +57,8 @@ export class Scraper {
     try {
       const { resourceMetrics, errors } = await this.#withTimeout(this.#exporter.collect());
       if (errors.length > 0) throw errors[0];
-      const text = this.#serializer.serialize(resourceMetrics);
+      const resource = settledResource(resourceMetrics.resource);
+      const text = this.#serializer.serialize({ ...resourceMetrics, resource });
       this.stats.series = resourceMetrics.scopeMetrics
         .flatMap(({ metrics }) => metrics)
         .reduce((sum, { dataPoints }) => sum + dataPoints.length, 0);

@@ -8,6 +8,7 @@ import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Meter, MeterOptions, MeterProvider } from '@opentelemetry/api';
 import type { MetricData, MetricProducer, ScopeMetrics, ViewOptions } from '@opentelemetry/sdk-metrics';
+import { METER_METHODS, OBSERVABLE_METHODS } from '../late-meter.ts';
 import type { SeriesTable } from '../snapshot/series-table.ts';
 import type { SnapshotWriter } from '../snapshot/writer.ts';
 import { AppCells } from './app-cells.ts';
@@ -37,14 +38,7 @@ const MAX_SPACING_MS = 1000;
 // Collecting may take one part in this many of a core's time.
 const COST_DIVISOR = 100;
 
-const OBSERVABLE = new Set([
-  'createObservableGauge',
-  'createObservableCounter',
-  'createObservableUpDownCounter',
-  'addBatchObservableCallback',
-  'removeBatchObservableCallback',
-]);
-const INSTRUMENTS = ['createGauge', 'createHistogram', 'createCounter', 'createUpDownCounter', ...OBSERVABLE] as const;
+const OBSERVABLE: ReadonlySet<string> = new Set(OBSERVABLE_METHODS);
 
 const now = performance.now.bind(performance);
 
@@ -72,7 +66,15 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
   }
 
   const { failures } = options;
-  const views = [...(options.views ?? [])] as ViewOptions[];
+  // One that the SDK cannot take would take all instruments with it.
+  const views = ([...(options.views ?? [])] as ViewOptions[]).filter((view) => {
+    try {
+      return new sdk.MeterProvider({ views: [view] }) !== undefined;
+    } catch (error) {
+      failures.count('view', error);
+      return false;
+    }
+  });
   const cells = new AppCells(options, sdk.DataPointType);
   const synchronous = new DeltaReader();
   const observable = new DeltaReader();
@@ -144,7 +146,7 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
 
 function splitMeter(synchronous: Meter, observable: Meter, onError: (error: unknown) => void): Meter {
   const meter: Record<string, unknown> = {};
-  for (const name of INSTRUMENTS) {
+  for (const name of METER_METHODS) {
     const owner = OBSERVABLE.has(name) ? observable : synchronous;
     const method = owner[name as keyof Meter] as (...args: unknown[]) => unknown;
     meter[name] = (...args: unknown[]) => guarded(method.apply(owner, args), onError);

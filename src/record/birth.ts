@@ -11,15 +11,17 @@ export interface Birth {
   readonly slot: number;
   /** Unix seconds. */
   readonly startSeconds: number;
+  /** Pid of the primary, 0 where that is the group's owner. */
+  readonly parent: number;
 }
 
 /** @returns the text for the variable */
-export function formatBirth({ slot, startSeconds }: Birth): string {
-  return `${slot}-${startSeconds}`;
+export function formatBirth({ slot, startSeconds, parent }: Birth): string {
+  return `${slot}-${startSeconds}-${parent}`;
 }
 
 /** @returns undefined for what no primary has written */
 export function parseBirth(text: string | undefined): Birth | undefined {
-  const match = /^(\d+)-(\d+)$/.exec(text ?? '');
-  return match ? { slot: Number(match[1]), startSeconds: Number(match[2]) } : undefined;
+  const match = /^(\d+)-(\d+)-(\d+)$/.exec(text ?? '');
+  return match ? { slot: Number(match[1]), startSeconds: Number(match[2]), parent: Number(match[3]) } : undefined;
 }

@@ -1,8 +1,9 @@
 /** The primary's view of its workers: gives each its birth, sees each end, and tells which of them were replaced. */
 import cluster, { type Worker } from 'node:cluster';
-import { EXIT_CAUSES, type ExitCause } from '../snapshot/exit-events.ts';
+import { clusterName, EXIT_CAUSES, type ExitCause } from '../snapshot/exit-events.ts';
 import { BIRTH_VARIABLE, type Birth, formatBirth } from './birth.ts';
 import { type Exit, type Exits, idOf } from './exits.ts';
+import { makeRoom } from './listener-room.ts';
 import { Succession } from './succession.ts';
 
 /** A worker that has ended, as the hook childExit is told of it. */
@@ -19,6 +20,8 @@ export interface ClusterOptions {
   readonly exits: Exits;
   /** Whether worker ids come back; see GUNICORN_OTEL_WORKER_ID. */
   readonly slots: boolean;
+  /** This primary's pid, or 0 where it owns the group. */
+  readonly parent: number;
   /** Something was counted. */
   readonly changed: () => void;
   readonly onExit: (worker: ExitedWorker) => void;
@@ -56,7 +59,7 @@ export function causeOfExit(code: number | null, signal: string | null, asked: b
  *   to be called now and then: nothing tells when a worker is asked to disconnect, which may take it long
  * @throws never
  */
-export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions): {
+export function watchCluster({ exits, slots, parent, changed, onExit }: ClusterOptions): {
   forking(): void;
   look(): void;
   stop(): void;
@@ -95,21 +98,20 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     const { id } = worker;
     const nowMs = Date.now();
     const { slot, startSeconds } = births.get(id) ?? { slot: id, startSeconds: Math.floor(nowMs / 1000) };
-    const ended = { clusterId: id, threadId: 0, startSeconds, ...(slots && { lastingId: `worker_${slot}` }) };
-    const asked = worker.exitedAfterDisconnect === true;
-    const why = causeOfExit(code, signal, asked);
+    const lasting = slots && { lastingId: `worker_${clusterName(slot, parent)}` };
+    const ended = { clusterId: id, threadId: 0, startSeconds, parent, ...lasting };
+    const why = causeOfExit(code, signal, worker.exitedAfterDisconnect === true);
     const exit = exits.ended(ended, why, nowMs);
     births.delete(id);
     succession.settle();
-    // Nobody can have come for a crash beforehand.
-    const wanted = asked || why.restartType === 'graceful';
     left.delete(id);
-    if (replaced.delete(id) || (wanted && succession.leaving(id, nowMs))) exits.succeeded(exit);
+    if (replaced.delete(id) || succession.leaving(id, nowMs)) exits.succeeded(exit);
     else succession.vacated(exit, nowMs);
     changed();
     onExit({ id, pid: worker.process.pid, threadId: 0, workerId: idOf(ended), code, signal, ...why });
   };
 
+  const leaveRoom = makeRoom(cluster, ['fork', 'online', 'exit']);
   cluster.on('fork', onFork);
   cluster.on('online', onOnline);
   cluster.on('exit', onEnd);
@@ -117,13 +119,14 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
     look,
     forking() {
       assign();
-      const taken = new Set([...births.values()].map(({ slot }) => slot));
+      const taken = new Set(livingIds().map((id) => births.get(id)?.slot));
       let slot = 1;
       while (taken.has(slot)) slot += 1;
-      next = { slot, startSeconds: Math.floor(Date.now() / 1000) };
+      next = { slot, startSeconds: Math.floor(Date.now() / 1000), parent };
       process.env[BIRTH_VARIABLE] = formatBirth(next);
     },
     stop() {
+      leaveRoom();
       cluster.off('fork', onFork);
       cluster.off('online', onOnline);
       cluster.off('exit', onEnd);
@@ -133,6 +136,11 @@ export function watchCluster({ exits, slots, changed, onExit }: ClusterOptions):
 
 function workerIds(): number[] {
   return Object.keys(cluster.workers ?? {}).map(Number);
+}
+
+// An app that forks in its own exit listener does so before ours has seen the end.
+function livingIds(): number[] {
+  return Object.values(cluster.workers ?? {}).flatMap((worker) => (worker && !worker.isDead() ? [worker.id] : []));
 }
 
 function cause(reason: ExitCause['reason']): ExitCause {

@@ -23,17 +23,21 @@ export function accompany(
   harmless: ReadonlySet<string> = new Set(),
 ): () => void {
   const ours = new Map(Object.entries(listeners).map(([event, listener]) => [event, companion(event, listener)]));
-  /** Events whose listeners are being called. */
+  /** Events whose listeners run: whatever is added or removed meanwhile, ours stays away until they are through. */
   const running = new Set<string>();
+  let moving = false;
   let stopped = false;
 
   // The event comes before the listener is there: the one that is added counts already.
   const onNew = (event: string, added: unknown) => {
-    if (ours.has(event) && !isCompanion(added)) adjust(event, 1);
+    if (moving || !ours.has(event)) return;
+    if (!isCompanion(added)) adjust(event, 1);
+    // Who puts back what listeners() gave adds ours too, and who prepends comes before ours: both are looked at when done.
+    process.nextTick(() => adjust(event));
   };
   // removeAllListeners() goes through a list by position: what is left of it must stay where it is until it is done.
   const onRemove = (event: string, removed: unknown) => {
-    if (!ours.has(event)) return;
+    if (moving || !ours.has(event)) return;
     if (isCompanion(removed) || emitter.listenerCount(event) > 1) process.nextTick(adjust, event);
     else adjust(event);
   };
@@ -45,14 +49,16 @@ export function accompany(
     stopped = true;
     emitter.off('newListener', onNew);
     emitter.off('removeListener', onRemove);
-    for (const event of ours.keys()) step(event, false);
+    for (const event of ours.keys()) place(event, false);
   };
 
   function companion(event: string, listener: Listener): Listener {
     const companion: Listener = (...args) => {
+      // More than one of it: the app has put it back itself.
+      if (running.has(event)) return;
       if (!harmless.has(event)) {
+        place(event, false);
         running.add(event);
-        step(event, false);
         process.nextTick(() => {
           running.delete(event);
           adjust(event);
@@ -70,18 +76,24 @@ export function accompany(
     // One too many makes Node warn of a leak, which the app could see.
     const others = here.filter((listener) => listener !== ours.get(event)).length + coming;
     const room = emitter.getMaxListeners() === 0 || others < emitter.getMaxListeners();
-    step(event, room && (theirs > 0 || harmless.has(event)));
+    place(event, room && (theirs > 0 || harmless.has(event)));
   }
 
-  function step(event: string, here: boolean): void {
-    if (here === isHere(event)) return;
+  /** Ours once and before all of the app's, or not at all. */
+  function place(event: string, wanted: boolean): void {
     const listener = ours.get(event)! as () => void;
-    if (here) emitter.prependListener(event, listener);
-    else emitter.off(event, listener);
-  }
-
-  function isHere(event: string): boolean {
-    return emitter.listeners(event).includes(ours.get(event) as () => void);
+    const here = emitter.listeners(event);
+    const count = here.filter((one) => one === listener).length;
+    const first = here.findIndex((one) => !isCompanion(one));
+    const inFront = first === -1 || here.indexOf(listener) < first;
+    if (wanted ? count === 1 && inFront : count === 0) return;
+    moving = true;
+    try {
+      for (let i = 0; i < count; i += 1) emitter.off(event, listener);
+      if (wanted) emitter.prependListener(event, listener);
+    } finally {
+      moving = false;
+    }
   }
 }
 

@@ -34,59 +34,73 @@ const OWN_ERROR = /^(?:HPE_|ERR_HTTP_)/;
 // The client left in the middle of a message: with a request under way, that is an abort like any other.
 const CUT_SHORT = 'HPE_INVALID_EOF_STATE';
 
-/** Begins to watch. @throws never */
+/** What our listeners on a server call while somebody watches. */
+interface Listeners {
+  onClientError(error: Error, socket: Socket): void;
+  onTlsError(error: Error): void;
+  onTls(socket: Socket): void;
+}
+
+// For the life of this module: a server that outlives a stop() and the next start() has our listeners once.
+const adopted = new WeakSet<object>();
+let current: Listeners | undefined;
+
+function adopt(server: Server): void {
+  adopted.add(server);
+  accompany(server, {
+    clientError: (error: Error, socket: Socket) => current?.onClientError(error, socket),
+  });
+  if (!('setSecureContext' in server)) return;
+  // Neither has a default that a listener would replace: node:https listens to both itself.
+  server.on('tlsClientError', (error: Error) => current?.onTlsError(error));
+  server.on('secureConnection', (socket: Socket) => current?.onTls(socket));
+}
+
+/** Begins to watch; there is one at a time. @throws never */
 export function watchConnections({ open, isIdle, onError, ignored, guarded }: ConnectionsOptions): Connections {
-  const known = new WeakSet<object>();
-  /** Errors that the app's own clientError listener was told of, by socket. */
-  const told = new WeakMap<Socket, string>();
-  let stopped = false;
+  /** Errors that the app's own clientError listener was told of, by socket, and whether they have been counted. */
+  const told = new WeakMap<Socket, { errorType: string; counted: boolean }>();
 
   const onSocket = guarded(({ socket }: { socket: Socket & { server?: Server } }) => {
     const { server } = socket;
     if (!server || !isHttpServer(server) || server === ignored?.()) return;
-    if (!known.has(server)) adopt(server);
+    if (!adopted.has(server)) adopt(server);
     // A TLS connection is HTTP's only when it is agreed on, and is another object then.
     if (!('setSecureContext' in server)) open(socket as never);
   });
 
-  function adopt(server: Server): void {
-    known.add(server);
-    accompany(server, { clientError: guarded2(onClientError) });
-    if (!('setSecureContext' in server)) return;
-    // Neither has a default that a listener would replace: node:https listens to both itself.
-    server.on(
-      'tlsClientError',
-      guarded2((error: Error) => !stopped && onError(errorTypeOf(error))),
-    );
-    server.on(
-      'secureConnection',
-      guarded2((socket: Socket) => !stopped && open(socket as never)),
-    );
-  }
-
   function onClientError(error: Error, socket: Socket): void {
     const errorType = errorTypeOf(error);
-    if (stopped || !OWN_ERROR.test(errorType) || told.has(socket)) return;
-    told.set(socket, errorType);
-    if (isIdle(socket as never)) onError(errorType);
+    if (!OWN_ERROR.test(errorType) || told.has(socket)) return;
+    const counted = isIdle(socket as never);
+    told.set(socket, { errorType, counted });
+    if (counted) onError(errorType);
   }
 
-  function guarded2<A, B>(body: (first: A, second: B) => void): (first: A, second: B) => void {
-    return (first, second) => guarded(() => body(first, second))(undefined);
+  function guardedAll<A extends unknown[]>(body: (...args: A) => void): (...args: A) => void {
+    return (...args) => guarded(() => body(...args))(undefined);
   }
 
+  const own: Listeners = {
+    onClientError: guardedAll(onClientError),
+    onTlsError: guardedAll((error: Error) => onError(errorTypeOf(error))),
+    onTls: guardedAll((socket: Socket) => open(socket as never)),
+  };
+  current = own;
   serverSocket.subscribe(onSocket);
   return {
     closed(socket) {
       const { errored } = socket as Socket & { errored?: Error | null };
-      const errorType = told.get(socket) ?? (errored ? errorTypeOf(errored) : '');
+      const known = told.get(socket);
+      const errorType = known?.errorType ?? (errored ? errorTypeOf(errored) : '');
       if (!OWN_ERROR.test(errorType)) return '';
       if (!isIdle(socket as never)) return errorType === CUT_SHORT ? '' : errorType;
-      if (!told.has(socket)) onError(errorType);
+      // Also what came while a request was under way that has been answered since: the error was behind it.
+      if (!known?.counted) onError(errorType);
       return errorType;
     },
     stop() {
-      stopped = true;
+      if (current === own) current = undefined;
       serverSocket.unsubscribe(onSocket);
     },
   };

@@ -2,7 +2,14 @@
  * Exits of workers, and which of them had a successor. The rule: what is kept does not grow with the number of restarts.
  * Totals are kept by reason, single exits in a ring, exits by worker only for ids that come back.
  */
-import { EXIT_CAUSES, EXIT_FIELDS, type ExitCause, MAX_EXITS, workerIdOf } from '../snapshot/exit-events.ts';
+import {
+  clusterName,
+  EXIT_CAUSES,
+  EXIT_FIELDS,
+  type ExitCause,
+  MAX_EXITS,
+  workerIdOf,
+} from '../snapshot/exit-events.ts';
 import {
   EXITS_BY_WORKER_METRIC,
   EXITS_METRIC,
@@ -20,6 +27,8 @@ export interface EndedWorker {
   /** 0: the process itself. */
   readonly threadId: number;
   readonly startSeconds: number;
+  /** Pid of its primary, where that is not the group's owner. */
+  readonly parent?: number;
   /** Its whole worker_id where that one comes back (a slot): it is counted by this name, not in the ring. */
   readonly lastingId?: string;
 }
@@ -35,6 +44,8 @@ export interface Exit {
 
 // Ids that somebody else chooses (recordWorkerRestart) must not make the table grow.
 const MAX_LASTING_IDS = 1000;
+const OTHER_ID = '_OTHER';
+const MAX_SERIES = (MAX_LASTING_IDS + 1) * EXIT_CAUSES.length;
 const REPLACED = EXIT_FIELDS.indexOf('replaced');
 
 /** Counts exits in the table of the process that sees them. */
@@ -45,6 +56,7 @@ export class Exits {
   readonly #restarts: LabelledCounter;
   readonly #exitsByWorker: LabelledCounter;
   readonly #restartsByWorker: LabelledCounter;
+  readonly #lastingIds = new Set<string>();
   #count = 0;
 
   constructor(table: SeriesTable) {
@@ -52,8 +64,8 @@ export class Exits {
     const own = { description: '', unit: '', scope: OWN_SCOPE };
     this.#ring = table.define({ ...own, name: EXITS_METRIC, kind: 'event', fields: EXIT_FIELDS });
     this.#restarts = new LabelledCounter(table, RESTARTS_METRIC, EXIT_CAUSES.length);
-    this.#exitsByWorker = new LabelledCounter(table, EXITS_BY_WORKER_METRIC, MAX_LASTING_IDS);
-    this.#restartsByWorker = new LabelledCounter(table, RESTARTS_BY_WORKER_METRIC, MAX_LASTING_IDS);
+    this.#exitsByWorker = new LabelledCounter(table, EXITS_BY_WORKER_METRIC, MAX_SERIES);
+    this.#restartsByWorker = new LabelledCounter(table, RESTARTS_BY_WORKER_METRIC, MAX_SERIES);
   }
 
   /** Every reason at 0, for the owner of a group. */
@@ -66,14 +78,15 @@ export class Exits {
     const number = this.#count;
     const index = number % MAX_EXITS;
     if (worker.lastingId !== undefined) {
-      this.#exitsByWorker.add({ worker_id: worker.lastingId, reason: cause.reason });
+      this.#exitsByWorker.add({ worker_id: this.#bounded(worker.lastingId), reason: cause.reason });
       return { worker, cause, place: -1, number };
     }
     this.#count += 1;
     this.#places[index] ??= this.#table.add(this.#ring, { place: index });
     const place = this.#places[index];
-    const { clusterId, threadId, startSeconds } = worker;
-    this.#table.values.set([clusterId, threadId, startSeconds, EXIT_CAUSES.indexOf(cause), 0, nowMs], place);
+    const { clusterId, threadId, startSeconds, parent = 0 } = worker;
+    const fields = [clusterId, threadId, startSeconds, EXIT_CAUSES.indexOf(cause), 0, nowMs, parent];
+    this.#table.values.set(fields, place);
     return { worker, cause, place, number };
   }
 
@@ -81,14 +94,20 @@ export class Exits {
   succeeded({ worker, cause, place, number }: Exit): void {
     this.#restarts.add({ reason: cause.reason });
     if (worker.lastingId !== undefined) {
-      this.#restartsByWorker.add({ worker_id: worker.lastingId, reason: cause.reason });
+      this.#restartsByWorker.add({ worker_id: this.#bounded(worker.lastingId), reason: cause.reason });
     } else if (this.#count - number <= MAX_EXITS) {
       this.#table.values[place + REPLACED] = 1;
     }
   }
+
+  #bounded(id: string): string {
+    if (!this.#lastingIds.has(id) && this.#lastingIds.size >= MAX_LASTING_IDS) return OTHER_ID;
+    this.#lastingIds.add(id);
+    return id;
+  }
 }
 
 /** `worker_id` of a worker that has ended. */
-export function idOf({ clusterId, threadId, startSeconds, lastingId }: EndedWorker): string {
-  return lastingId ?? workerIdOf(clusterId, threadId, startSeconds);
+export function idOf({ clusterId, threadId, startSeconds, parent = 0, lastingId }: EndedWorker): string {
+  return lastingId ?? workerIdOf(clusterName(clusterId, parent), threadId, startSeconds);
 }

@@ -13,6 +13,7 @@ const CAUSES = {
   record: 'a measurement of the app could not be recorded',
   unsupported: 'an instrument of the app is left out',
   hook: 'a hook of the config module failed',
+  view: 'a view of the config module is left out',
   thread: 'the end of a thread could not be told',
   write: 'the snapshot file cannot be written, this process stands still in scrapes until it can',
 } as const;

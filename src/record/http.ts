@@ -72,6 +72,9 @@ const now = performance.now.bind(performance);
 /** `error.type` of a request whose connection ended before the response did. */
 export const ABORTED = 'aborted';
 
+/** For an app whose requests are not to be counted. */
+export const NO_HTTP: HttpWatch = { stop() {}, abandon() {}, thrown() {} };
+
 /** Begins to watch. @throws never */
 export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: HttpOptions): HttpWatch {
   const { preRequest, postRequest } = hooks;
@@ -115,7 +118,7 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
     }),
     isIdle: (socket: Tracked) => socket[CONNECTION]?.current.response === undefined,
     onError: (errorType) => {
-      requests.connectionError(errorType);
+      requests.handled(errorType);
       writer.changed(now());
     },
     ignored,

@@ -46,6 +46,6 @@ function mark(request: object, said: Marks): void {
     const marked = request as { [MARKS]?: Marks };
     marked[MARKS] = { ...marked[MARKS], ...said };
   } catch {
-    // No request, or a frozen one: nothing can be kept with it.
+    // No request at all, or one that takes no properties: there is nothing to remember it by.
   }
 }

@@ -4,7 +4,7 @@
  */
 import {
   ACTIVE_REQUESTS_METRIC,
-  CONNECTION_ERRORS_METRIC,
+  HANDLED_ERRORS_METRIC,
   OVERFLOW_METRIC,
   OWN_SCOPE,
   REQUESTS_METRIC,
@@ -14,7 +14,7 @@ import { LabelledCounter } from './labelled-counter.ts';
 import { endpointOf, OTHER, UNMATCHED } from './route.ts';
 
 /** Body sizes, in bytes: 1 KiB times a power of four. */
-const SIZE_BUCKETS = [0, 1, 2, 3, 4, 5, 6].map((k) => 1024 * 4 ** k);
+export const SIZE_BUCKETS = [0, 1, 2, 3, 4, 5, 6].map((k) => 1024 * 4 ** k);
 
 // RFC 9110, PATCH and QUERY; a method that is none of them is `_OTHER`, as OTel has it.
 const METHODS = ['_OTHER', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'TRACE', 'QUERY'];
@@ -24,6 +24,8 @@ const MAX_KNOWN_LENGTH = 200;
 const MAX_ERROR_TYPES = 100;
 /** As OTel has it for error types beyond those that are told apart. */
 const OTHER_ERROR = '_OTHER';
+// In the words of the original.
+const UNKNOWN = 'UNKNOWN';
 
 export interface RequestTableOptions {
   readonly table: SeriesTable;
@@ -57,7 +59,7 @@ export class RequestTable {
   readonly #other: Endpoint;
   readonly #unmatched: Endpoint;
   readonly #errorTypes = new Set<string>();
-  readonly #connectionErrors: LabelledCounter;
+  readonly #handled: LabelledCounter;
   #cellCount = 0;
   #overflowCell: number | undefined;
 
@@ -83,7 +85,7 @@ export class RequestTable {
       errorType: table.add(overflow, { metric: 'error_type' }),
       series: table.add(overflow, { metric: 'http.server.request.duration' }),
     };
-    this.#connectionErrors = new LabelledCounter(table, CONNECTION_ERRORS_METRIC, MAX_ERROR_TYPES);
+    this.#handled = new LabelledCounter(table, HANDLED_ERRORS_METRIC, options.maxSeries);
     this.#other = newEndpoint(OTHER);
     this.#unmatched = newEndpoint(UNMATCHED);
   }
@@ -124,9 +126,18 @@ export class RequestTable {
     observe(values, cell + this.#responseSizeBase, SIZE_BUCKETS, responseBytes);
   }
 
-  /** An error on a connection, outside of any request. @param errorType - see errorTypeOf */
-  connectionError(errorType: string): void {
-    this.#connectionErrors.add({ 'error.type': errorType });
+  /**
+   * An error was handled that is counted with no request: one on a connection, say, whose method and endpoint nobody knows.
+   *
+   * @param errorType - see errorTypeOf
+   */
+  handled(errorType: string, method?: string, endpoint?: string): void {
+    const name = endpoint === undefined ? UNKNOWN : (this.#endpoint(endpoint) ?? this.#other).name;
+    this.#handled.add({
+      'http.request.method': method === undefined ? UNKNOWN : METHODS[METHOD_INDEX.get(method) ?? 0]!,
+      'http.route': name,
+      'error.type': this.#bounded(errorType),
+    });
   }
 
   #activeCell(method: string | undefined): number {

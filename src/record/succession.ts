@@ -4,8 +4,8 @@
  * grows replace nobody. Nothing tells the two apart but time.
  */
 
-// A primary that waits longer before it replaces a worker, or a worker that takes longer to go, is not recognised.
-const WINDOW_MS = 60_000;
+/** A primary that waits longer before it replaces a worker, or a worker that takes longer to go, is not recognised. */
+export const WINDOW_MS = 60_000;
 
 /** Pairs exits with new workers; `E` is what the caller knows an exit by. */
 export class Succession<E> {

@@ -1,6 +1,7 @@
 /** The threads of this process that are members of its group: sees each end, and marks its file as that of a dead one. */
 import { channel } from 'node:diagnostics_channel';
 import { errorMonitor } from 'node:events';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { markEnded, snapshotFile } from '../snapshot/directory.ts';
@@ -10,7 +11,7 @@ import type { ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
 import type { ExitedWorker } from './cluster.ts';
 import { type Exit, type Exits, idOf } from './exits.ts';
-import { Succession } from './succession.ts';
+import { Succession, WINDOW_MS } from './succession.ts';
 
 export interface ThreadsOptions {
   readonly exits: Exits;
@@ -19,6 +20,8 @@ export interface ThreadsOptions {
   readonly mark: ProcessMark;
   /** Of this process in its cluster; 0 without one. */
   readonly clusterId: number;
+  /** Pid of its primary, where that is not the group's owner; else 0. */
+  readonly parent: number;
   readonly changed: () => void;
   readonly onExit: (worker: ExitedWorker) => void;
   /** Something went wrong with a file. */
@@ -31,9 +34,19 @@ export const OWN_THREAD = Symbol('gunicorn-otel.own-thread');
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const threadStart = channel('worker_threads');
 
-/** Begins to watch. @returns stop @throws never */
-export function watchThreads(options: ThreadsOptions): () => void {
+/**
+ * Begins to watch.
+ *
+ * @returns `look`, to be called now and then: nothing but its file tells that a thread has become a member
+ * @throws never
+ */
+export function watchThreads(options: ThreadsOptions): { look(): void; stop(): void } {
   const succession = new Succession<Exit>();
+  /** When threads were started that are no members yet, by thread id: pools of others, or our own exporter, replace nobody. */
+  const strangers = new Map<number, number>();
+  /** When the first member ran: who was started before is of the first fleet. */
+  let firstOnlineMs = Number.POSITIVE_INFINITY;
+  const onlineMs = new Map<number, number>();
 
   const onStart = (message: unknown) => {
     try {
@@ -52,7 +65,7 @@ export function watchThreads(options: ThreadsOptions): () => void {
     worker.once(errorMonitor, () => {
       failed = true;
     });
-    worker.once('online', () => succession.settle());
+    worker.once('online', () => strangers.has(threadId) && onlineMs.set(threadId, Date.now()));
     worker.once('exit', (code) => {
       try {
         onEnd(threadId, code, failed);
@@ -60,30 +73,58 @@ export function watchThreads(options: ThreadsOptions): () => void {
         options.onError(error);
       }
     });
-    const exit = succession.arrived(threadId, Date.now());
-    if (exit) options.exits.succeeded(exit);
+    strangers.set(threadId, Date.now());
+  }
+
+  const look = () => {
+    const nowMs = Date.now();
+    for (const [threadId, startedMs] of strangers) {
+      const isMember = existsSync(join(options.directory, snapshotFile(options.mark, threadId)));
+      if (!isMember && nowMs - startedMs <= WINDOW_MS) continue;
+      if (isMember) arrived(threadId, startedMs, onlineMs.get(threadId) ?? nowMs);
+      forget(threadId);
+    }
+  };
+
+  function arrived(threadId: number, startedMs: number, ranMs: number): void {
+    if (startedMs > firstOnlineMs) succession.settle();
+    firstOnlineMs = Math.min(firstOnlineMs, ranMs);
+    const exit = succession.arrived(threadId, startedMs);
+    if (!exit) return;
+    options.exits.succeeded(exit);
+    options.changed();
+  }
+
+  function forget(threadId: number): void {
+    strangers.delete(threadId);
+    onlineMs.delete(threadId);
   }
 
   function onEnd(threadId: number, code: number, failed: boolean): void {
-    const { exits, directory, mark, clusterId, changed, onExit } = options;
+    const { exits, directory, mark, clusterId, parent, changed, onExit } = options;
+    look();
+    forget(threadId);
     const identity = identityIn(join(directory, snapshotFile(mark, threadId)));
     // A thread that measured nothing has no file and was no member.
     if (identity === undefined) return;
     const { startSeconds, ended: endedItself = false } = identity;
     markEnded(directory, mark, threadId);
     const nowMs = Date.now();
-    const ended = { clusterId, threadId, startSeconds };
+    const ended = { clusterId, threadId, startSeconds, parent };
     const why = causeOfThreadExit(code, failed, endedItself);
     const exit = exits.ended(ended, why, nowMs);
-    if (why.restartType === 'graceful' && succession.leaving(threadId, nowMs)) exits.succeeded(exit);
+    if (succession.leaving(threadId, nowMs)) exits.succeeded(exit);
     else succession.vacated(exit, nowMs);
     changed();
     onExit({ id: clusterId, pid: process.pid, threadId, workerId: idOf(ended), code, signal: null, ...why });
   }
 
   threadStart.subscribe(onStart);
-  return () => {
-    threadStart.unsubscribe(onStart);
+  return {
+    look,
+    stop() {
+      threadStart.unsubscribe(onStart);
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 /** The endpoint: GET and HEAD of a few paths, a failed scrape is never a 200, and nobody is kept waiting for ever. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { gzipSync } from 'node:zlib';
 import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
@@ -14,7 +15,14 @@ export interface Health {
 export interface ServerOptions {
   readonly scrape: () => Promise<string>;
   readonly health: () => Health;
+  /** Makes it https; certificate and key are set with setSecureContext before it listens, and may be set again later. */
+  readonly tls?: {
+    /** Only clients are answered whose certificate is signed by the context's `ca`. */
+    readonly clientCertificates: boolean;
+  };
 }
+
+export type MetricsServer = Server | TlsServer;
 
 interface Answer {
   readonly status: number;
@@ -32,22 +40,32 @@ const MAX_REQUESTS_PER_CONNECTION = 1000;
 const IDLE_TIMEOUT_MS = 30_000;
 
 /** @returns a server that does not listen yet */
-export function createMetricsServer(options: ServerOptions): Server {
+export function createMetricsServer(options: ServerOptions): MetricsServer {
   const routes: Record<string, () => Promise<Answer>> = {
     '/metrics': async () => ({ status: 200, type: METRICS_TYPE, body: await options.scrape() }),
     '/healthz': async () => ({ status: 200, type: 'application/json', body: `${JSON.stringify(options.health())}\n` }),
   };
-  const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
-    (req, res) => {
-      // A client that goes away while it is answered is its own affair.
-      res.on('error', () => {});
-      answer(routes, req, res).catch((error) => {
-        report('error', `${req.url} could not be answered: ${messageOf(error)}`);
-        res.destroy();
-      });
-    },
-  );
+  const handle = (req: IncomingMessage, res: ServerResponse) => {
+    // A client that goes away while it is answered is its own affair.
+    res.on('error', () => {});
+    answer(routes, req, res).catch((error) => {
+      report('error', `${req.url} could not be answered: ${messageOf(error)}`);
+      res.destroy();
+    });
+  };
+  const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
+  const { tls } = options;
+  const server = tls
+    ? createTlsServer(
+        {
+          ...limits,
+          handshakeTimeout: REQUEST_TIMEOUT_MS,
+          requestCert: tls.clientCertificates,
+          rejectUnauthorized: tls.clientCertificates,
+        },
+        handle,
+      )
+    : createServer(limits, handle);
   server.maxConnections = MAX_CONNECTIONS;
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
   // Nothing was sent or read for so long: a client that does not take its answer gives its place to another.

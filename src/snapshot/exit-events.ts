@@ -15,13 +15,25 @@ export const EXIT_CAUSES: readonly ExitCause[] = [
   { reason: 'crash', restartType: 'forced' },
 ];
 
-/** What the numbers of an exit event tell: who, why (place in EXIT_CAUSES), whether it had a successor, when (unix ms). */
-export const EXIT_FIELDS = ['clusterId', 'threadId', 'startSeconds', 'cause', 'replaced', 'atMs'] as const;
+/**
+ * What the numbers of an exit event tell: who, why (place in EXIT_CAUSES), whether it had a successor, when (unix ms), and
+ * the pid of its primary where that is not the group's owner (else 0).
+ */
+export const EXIT_FIELDS = ['clusterId', 'threadId', 'startSeconds', 'cause', 'replaced', 'atMs', 'parent'] as const;
 
 /** Exits that a process keeps; the oldest gives way. */
 export const MAX_EXITS = 100;
 
-/** `worker_id` of a cluster worker (`threadId` 0) or of one of its threads. @param clusterId - 0 without a cluster */
+/**
+ * How a cluster worker is told from those of other primaries in one group.
+ *
+ * @param parent - pid of its primary, 0 where that is the group's owner
+ */
+export function clusterName(clusterId: number, parent: number): string {
+  return parent === 0 ? String(clusterId) : `${parent}-${clusterId}`;
+}
+
+/** `worker_id` of a cluster worker (`threadId` 0) or of one of its threads. @param clusterId - see clusterName; 0 without one */
 export function workerIdOf(clusterId: number | string, threadId: number, startSeconds: number): string {
   return threadId === 0 ? `worker_${clusterId}_${startSeconds}` : `worker_${clusterId}.${threadId}_${startSeconds}`;
 }

@@ -9,8 +9,8 @@ export const REQUESTS_METRIC = 'requests';
 export const ACTIVE_REQUESTS_METRIC = 'active_requests';
 /** Measurements that a cap has sent into an overflow series, by metric. */
 export const OVERFLOW_METRIC = 'overflow';
-/** Errors on connections that belong to no request, by error.type. */
-export const CONNECTION_ERRORS_METRIC = 'connection_errors';
+/** Errors that were handled and are counted with no request, by http.request.method, http.route and error.type. */
+export const HANDLED_ERRORS_METRIC = 'handled_errors';
 /** Signals that the owner of the group has seen, by signal and action. */
 export const SIGNALS_METRIC = 'signals';
 /** Workers that ended and had a successor, by reason. */

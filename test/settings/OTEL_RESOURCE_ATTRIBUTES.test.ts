@@ -1,4 +1,8 @@
 /** OTEL_RESOURCE_ATTRIBUTES: labels of target_info. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { select } from '../exposition.ts';
+import { startApp } from '../processes.ts';
 import { holdSetting } from './setting-cases.ts';
 
 holdSetting('resourceAttributes', {
@@ -14,4 +18,16 @@ holdSetting('resourceAttributes', {
   ],
   invalid: ['x', '=1', 'a=b=c', 'a=%', 'a=%zz', 'a=1,b', `a=${'x'.repeat(256)}`, `${'x'.repeat(256)}=a`],
   foreign: [null, 5, true, [], [{}], () => 1],
+});
+
+test('they are in target_info, decoded, before what is detected', async (t) => {
+  const env = {
+    OTEL_RESOURCE_ATTRIBUTES: 'service.name=a%2Cb,deployment.environment.name=gr%C3%BCn,host.name=told',
+    OTEL_NODE_RESOURCE_DETECTORS: 'host',
+  };
+  const app = await startApp(t, 'counts-its-answers.mjs', { env });
+  const [target] = select(await app.scrape(), 'target_info');
+  assert.equal(target?.labels['service_name'], 'a,b');
+  assert.equal(target?.labels['deployment_environment_name'], 'grün');
+  assert.equal(target?.labels['host_name'], 'told');
 });

@@ -1,4 +1,9 @@
 /** PROMETHEUS_SSL_CLIENT_AUTH_REQUIRED: only clients with a certificate are answered. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { makeCertificate, NO_OPENSSL } from '../certificates.ts';
+import { freshDirectory, startApp } from '../processes.ts';
+import { request } from '../requests.ts';
 import { FLAGS, holdSetting, NO_FLAG } from './setting-cases.ts';
 
 holdSetting('sslClientAuthRequired', {
@@ -6,4 +11,35 @@ holdSetting('sslClientAuthRequired', {
   fallback: false,
   valid: FLAGS,
   invalid: [...NO_FLAG],
+});
+
+for (const required of [true, false]) {
+  const what = `a client without a certificate is ${required ? 'not answered' : 'answered when it need not have one'}`;
+  test(what, { skip: NO_OPENSSL ?? false }, async (t) => {
+    const { cert, certFile, keyFile } = makeCertificate(freshDirectory(t), 'endpoint');
+    const app = await startApp(t, 'counts-its-answers.mjs', {
+      env: {
+        PROMETHEUS_SSL_CERTFILE: certFile,
+        PROMETHEUS_SSL_KEYFILE: keyFile,
+        PROMETHEUS_SSL_CLIENT_CAFILE: certFile,
+        PROMETHEUS_SSL_CLIENT_AUTH_REQUIRED: String(required),
+      },
+    });
+    const asked = request(await app.metricsUrl(), { ca: cert });
+    if (required) await assert.rejects(asked);
+    else assert.equal((await asked).status, 200);
+  });
+}
+
+test('without an authority to sign them there is no endpoint', { skip: NO_OPENSSL ?? false }, async (t) => {
+  const { certFile, keyFile } = makeCertificate(freshDirectory(t), 'endpoint');
+  const app = await startApp(t, 'counts-its-answers.mjs', {
+    env: {
+      PROMETHEUS_SSL_CERTFILE: certFile,
+      PROMETHEUS_SSL_KEYFILE: keyFile,
+      PROMETHEUS_SSL_CLIENT_AUTH_REQUIRED: 'true',
+    },
+  });
+  await app.says(/PROMETHEUS_SSL_CLIENT_CAFILE is not set/, 'stderr');
+  assert.doesNotMatch(app.output.stderr, /metrics of process/);
 });
