@@ -38,6 +38,15 @@ describe('errors of no request', () => {
     assert.equal(sum(samples, HANDLED, { worker_id: 'worker_1', error_type: '503' }), 2);
   });
 
+  it('have the method and endpoint that the app gives them, where it does', async () => {
+    const table = new SeriesTable();
+    const recorder = new RequestTable({ table, durationBuckets: [1], maxEndpoints: 1, maxSeries: 9 });
+    recorder.handled('TypeError', 'POST', '/own');
+    assert.deepEqual(shown(await scrape([{ table, workerId: 'w' }]), HANDLED), [
+      [{ worker_id: 'w', method: 'POST', endpoint: '/own', error_type: 'TypeError' }, 1],
+    ]);
+  });
+
   it('are in no other family', async () => {
     const withErrors = await scrape([{ table: withConnectionErrors('HPE_INVALID_METHOD') }]);
     const without = await scrape([{ table: withConnectionErrors() }]);
@@ -49,7 +58,7 @@ describe('errors of no request', () => {
   it('are none that an app counts under the same name', async () => {
     const table = new SeriesTable();
     const metric = table.define({
-      name: 'connection_errors',
+      name: 'handled_errors',
       description: '',
       unit: '',
       kind: 'counter',
@@ -58,7 +67,7 @@ describe('errors of no request', () => {
     table.values[table.add(metric, { 'error.type': 'own' })] = 5;
     const samples = await scrape([{ table }]);
     assert.deepEqual(shown(samples, HANDLED), []);
-    assert.equal(sum(samples, 'connection_errors_total'), 5);
+    assert.equal(sum(samples, 'handled_errors_total'), 5);
   });
 });
 
@@ -118,10 +127,10 @@ describe('detailed labels', () => {
 // One request that failed, and these errors.
 function withConnectionErrors(...errorTypes: string[]): SeriesTable {
   const table = new SeriesTable();
-  const recorder = new RequestTable({ table, durationBuckets: [0.1, 1], maxEndpoints: 1, maxSeries: 1 });
+  const recorder = new RequestTable({ table, durationBuckets: [0.1, 1], maxEndpoints: 1, maxSeries: 9 });
   recorder.begin('GET');
   recorder.end('GET', '/', 503, '', 0.0625, 0, 512);
-  for (const errorType of errorTypes) recorder.connectionError(errorType);
+  for (const errorType of errorTypes) recorder.handled(errorType);
   return table;
 }
 
