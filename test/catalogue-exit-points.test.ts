@@ -7,7 +7,7 @@ import { LabelledCounter } from '../src/record/labelled-counter.ts';
 import { EXIT_CAUSES, type ExitCause } from '../src/snapshot/exit-events.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { parseExposition, type Sample, select } from './exposition.ts';
-import { EXPORTER, type MemberOfScene, NOW_MS, render, sceneOf, VIEW_OPTIONS } from './scenes.ts';
+import { EXPORTER, type MemberOfScene, measure, NOW_MS, render, sceneOf, VIEW_OPTIONS } from './scenes.ts';
 
 const RETENTION_MS = VIEW_OPTIONS.exitedRetentionMs;
 const ENDED = 'gunicorn_worker_restart_total';
@@ -83,6 +83,15 @@ describe('an exit', () => {
     );
   });
 
+  it('of one name that two processes have seen counts twice in one series', async () => {
+    const tables = [1, 2].map(() => {
+      const { exits, table } = newExits();
+      exits.ended(worker(1), cause('quit'), NOW_MS);
+      return { table };
+    });
+    assert.deepEqual(shown(await scrape(tables), ENDED), [[{ worker_id: 'worker_1_50', reason: 'quit' }, 2]]);
+  });
+
   it('whose place in the ring was just made, and holds nothing yet, is not told', async () => {
     const { exits, table } = newExits();
     exits.ended(worker(1), cause('quit'), NOW_MS);
@@ -124,11 +133,12 @@ describe('exits of workers whose ids come back', () => {
 
   it('are not those of an app that has a metric of the same name', async () => {
     const table = new SeriesTable();
-    const metric = table.define({ name: 'exits_by_worker', description: '', unit: '', kind: 'counter', scope: 'app' });
-    table.values[table.add(metric, { worker_id: 'w', reason: 'kill' })] = 5;
+    for (const name of ['exits', 'exits_by_worker']) {
+      measure(table, { name, attributes: { worker_id: 'w', reason: 'kill' }, cell: [5] });
+    }
     const samples = await scrape([{ table }]);
     assert.deepEqual(shown(samples, ENDED), []);
-    assert.equal(select(samples, 'exits_by_worker_total').length, 1);
+    assert.equal(select(samples, 'exits_total').length + select(samples, 'exits_by_worker_total').length, 2);
   });
 
   it('for a reason that nobody knows are left out', async () => {

@@ -20,8 +20,11 @@ import { basename, dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import {
   createGroupDirectory,
+  deleteSnapshot,
   isLiveGroup,
   listSnapshots,
+  listTotals,
+  markEnded,
   removeGroup,
   snapshotFile,
   sweepDeadGroups,
@@ -245,6 +248,48 @@ describe("a group's directory", () => {
       ],
     );
     assert.deepEqual(listSnapshots(join(path, 'not-there')), []);
+  });
+
+  it('tells which threads were marked as ended, and forgets the mark with the file', (t) => {
+    const path = freshDirectory(t);
+    const mark = { pid: 12, processStart: 345 };
+    const files = [0, 6, 7].map((threadId) => snapshotFile(mark, threadId));
+    for (const file of files) writeFileSync(join(path, file), '');
+    const mask = process.umask(0);
+    markEnded(path, mark, 6);
+    process.umask(mask);
+    assert.equal(statSync(join(path, `${files[1]}.ended`)).mode & 0o777, 0o600);
+    const ended = () =>
+      listSnapshots(path)
+        .map(({ threadId, ended }) => [threadId, ended])
+        .sort();
+    assert.deepEqual(ended(), [
+      [0, false],
+      [6, true],
+      [7, false],
+    ]);
+    for (const file of [files[1]!, files[2]!]) deleteSnapshot(path, file);
+    assert.deepEqual(readdirSync(path), [files[0]]);
+    deleteSnapshot(path, files[1]!);
+    assert.throws(() => markEnded(join(path, 'not-there'), mark, 6), { code: 'ENOENT' });
+  });
+
+  it('lists the totals, those of worker ids that come back included, and nothing else', (t) => {
+    const path = freshDirectory(t);
+    const totals = ['totals', 'totals-___etc', 'totals-worker_1'];
+    for (const file of [
+      ...totals,
+      'totals.new',
+      'totals-worker_1.new',
+      'totals-',
+      'xtotals',
+      'totals-a b',
+      'totals2',
+    ]) {
+      writeFileSync(join(path, file), '');
+    }
+    assert.deepEqual(listTotals(path).sort(), totals);
+    assert.deepEqual(listTotals(join(path, 'not-there')), []);
   });
 
   it('is live only while its owner is', async (t) => {

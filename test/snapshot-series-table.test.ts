@@ -31,12 +31,15 @@ describe('a series table', () => {
     assert.equal(table.dictionary.length, 5001);
   });
 
-  it('counts the width of a cell from the kind and every list of bounds', () => {
+  it('counts the width of a cell from the kind, every list of bounds, and the fields of an event', () => {
     assert.equal(cellWidth(COUNTER), 1);
     assert.equal(cellWidth({ ...COUNTER, kind: 'updowncounter' }), 1);
     assert.equal(cellWidth({ ...COUNTER, kind: 'gauge' }), 2);
     assert.equal(cellWidth({ ...COUNTER, kind: 'histogram', bounds: [[1, 2, 3]] }), 5);
     assert.equal(cellWidth({ ...COUNTER, kind: 'histogram', bounds: [[1], [1, 2], []] }), 3 + 4 + 2);
     assert.equal(cellWidth({ ...COUNTER, kind: 'histogram' }), 2);
+    assert.equal(cellWidth({ ...COUNTER, kind: 'event', fields: ['a', 'b', 'c'] }), 3);
+    assert.equal(cellWidth({ ...COUNTER, kind: 'event', fields: ['a'], bounds: [[1, 2]] }), 1);
+    assert.equal(cellWidth({ ...COUNTER, kind: 'event' }), 0);
   });
 });

@@ -1,0 +1,142 @@
+/** Holds src/record/body-bytes.ts with a real server: every byte of a body counts once, however it was written, and no other. */
+import assert from 'node:assert/strict';
+import { createServer, type RequestListener } from 'node:http';
+import { describe, it, type TestContext } from 'node:test';
+import { countBodyBytes, requestBytes, responseBytes } from '../src/record/body-bytes.ts';
+import { until } from './processes.ts';
+import { request } from './requests.ts';
+import { listen } from './watched-http.ts';
+
+countBodyBytes();
+// Again: what would count twice is put in place once.
+countBodyBytes();
+
+describe('the bytes of a response', () => {
+  const answers: Record<string, [RequestListener, number]> = {
+    'given to end() before the headers went out': [(_request, response) => response.end('größe'), 7],
+    'given to end() as bytes': [(_request, response) => response.end(Buffer.alloc(1000)), 1000],
+    'given to end() in an encoding': [(_request, response) => response.end('größe', 'latin1'), 5],
+    'written in pieces, and in end()': [
+      (_request, response) => {
+        response.write('one');
+        response.write(Buffer.from('two'));
+        response.write(new Uint8Array(4));
+        response.end('größe');
+      },
+      3 + 3 + 4 + 7,
+    ],
+    'written in encodings': [
+      (_request, response) => {
+        response.write('größe', 'latin1');
+        response.write('00ff', 'hex');
+        response.end('AAAA', 'base64');
+      },
+      5 + 2 + 3,
+    ],
+    'written with callbacks': [
+      (_request, response) => {
+        response.write('one', () => response.end(() => {}));
+      },
+      3,
+    ],
+    'behind headers that were flushed': [
+      (_request, response) => {
+        response.flushHeaders();
+        response.end('three');
+      },
+      5,
+    ],
+    'that are none': [(_request, response) => response.end(), 0],
+    'written after the end': [
+      (_request, response) => {
+        response.on('error', () => {});
+        response.end('one');
+        response.write('and a second one');
+        response.end('three');
+      },
+      3,
+    ],
+    'of a status without a body': [(_request, response) => response.writeHead(304).end('text'), 0],
+  };
+  for (const [how, [answer, expected]] of Object.entries(answers)) {
+    it(`${how} are ${expected}`, async (t) => {
+      const { sent } = await serve(t, answer);
+      assert.equal(await sent('GET'), expected);
+    });
+  }
+
+  it('to a HEAD request are none, whatever the app writes', async (t) => {
+    const { sent } = await serve(t, (_request, response) => {
+      response.write('one');
+      response.end('two');
+    });
+    assert.equal(await sent('HEAD'), 0);
+  });
+});
+
+describe('the bytes of a request', () => {
+  it('are those of its body, in whatever pieces it comes', async (t) => {
+    const { received } = await serve(t, (request, response) =>
+      request.resume().on('end', () => response.end('answer')),
+    );
+    assert.equal(await received([]), 0);
+    assert.equal(await received(['größe']), 7);
+    assert.equal(await received(['one', Buffer.alloc(100_000), 'three']), 100_008);
+  });
+
+  it('count once where the app reads text', async (t) => {
+    const { received } = await serve(t, (request, response) => {
+      request
+        .setEncoding('utf8')
+        .resume()
+        .on('end', () => response.end());
+    });
+    assert.equal(await received(['größe', 'ü']), 9);
+  });
+});
+
+describe('the methods put in front', () => {
+  it('pass on to a patch of the parent class that comes later, and give what it gives', async (t) => {
+    const { OutgoingMessage, ServerResponse } = await import('node:http');
+    const inherited = OutgoingMessage.prototype.write;
+    t.after(() => {
+      OutgoingMessage.prototype.write = inherited;
+    });
+    const calls: unknown[][] = [];
+    OutgoingMessage.prototype.write = function write(...args: unknown[]) {
+      calls.push(args);
+      return 'from the patch' as unknown as boolean;
+    };
+    const response = Object.create(ServerResponse.prototype) as import('node:http').ServerResponse;
+    const callback = () => {};
+    assert.equal(response.write('text', 'latin1', callback), 'from the patch');
+    assert.deepEqual(calls, [['text', 'latin1', callback]]);
+  });
+
+  it('are not listed among the members of the classes', async () => {
+    const { IncomingMessage, ServerResponse } = await import('node:http');
+    assert.ok(!Object.keys(IncomingMessage.prototype).includes('push'));
+    assert.ok(!Object.keys(ServerResponse.prototype).some((name) => name === 'write' || name === 'end'));
+  });
+});
+
+async function serve(t: TestContext, answer: RequestListener) {
+  const counted: { received: number; sent: number }[] = [];
+  const server = createServer((request, response) => {
+    response.on('close', () => {
+      counted.push({ received: requestBytes(request), sent: responseBytes(response, request.method) });
+    });
+    answer(request, response);
+  });
+  const { url } = await listen(t, server);
+  const count = async (options: Parameters<typeof request>[1]) => {
+    const before = counted.length;
+    await request(url, options);
+    await until(() => counted.length > before, 'its end');
+    return counted.at(-1)!;
+  };
+  return {
+    sent: async (method: string) => (await count({ method })).sent,
+    received: async (body: (string | Buffer)[]) => (await count({ method: 'POST', body })).received,
+  };
+}

@@ -1,0 +1,100 @@
+/** Holds src/snapshot/process-mark.ts where processes or /proc are unusual; the rest is held in snapshot-directory.test.ts. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs, { readlinkSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { performance } from 'node:perf_hooks';
+import { describe, it, type TestContext } from 'node:test';
+import { isAlive, ownMark, pidNamespace } from '../src/snapshot/process-mark.ts';
+import { until } from './processes.ts';
+import { deadMark, markOf, startSleeper } from './sleepers.ts';
+
+describe('a mark', () => {
+  it('of this process is that which anybody else would make of it', () => {
+    assert.deepEqual(ownMark(), markOf(process.pid));
+  });
+
+  it('is read right of a process whose name looks like the fields behind it', async (t) => {
+    for (const title of ['a b', ') Z 1 (', 'x) X', '))) Z']) {
+      const source = `process.title = ${JSON.stringify(title)}; console.log('ready'); setInterval(() => {}, 1000);`;
+      const child = spawn(process.execPath, ['--eval', source], { stdio: ['ignore', 'pipe', 'inherit'] });
+      t.after(() => child.kill('SIGKILL'));
+      await once(child.stdout, 'data');
+      const mark = markOf(child.pid!);
+      assert.ok(isAlive(mark), title);
+      assert.ok(!isAlive({ ...mark, processStart: mark.processStart + 1 }), title);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      assert.ok(!isAlive(mark), title);
+    }
+  });
+
+  it('of a stopped process is alive', async (t) => {
+    const { mark } = await startSleeper(t);
+    process.kill(mark.pid, 'SIGSTOP');
+    await until(() => fs.readFileSync(`/proc/${mark.pid}/stat`, 'latin1').includes(') T '), 'it is stopped');
+    assert.ok(isAlive(mark));
+  });
+});
+
+describe('where /proc tells nothing', () => {
+  it('the pid alone decides, and a process of another user is alive', async (t) => {
+    const [sleeper, dead] = [await startSleeper(t), await deadMark(t)];
+    without(t, 'EACCES');
+    assert.ok(isAlive({ ...sleeper.mark, processStart: 1 }));
+    assert.ok(!isAlive(dead));
+    t.mock.method(process, 'kill', () => {
+      throw Object.assign(new Error('EPERM'), { code: 'EPERM' });
+    });
+    assert.ok(isAlive(sleeper.mark));
+  });
+
+  it('what is not found is dead on Linux, where a process has its entry, and may be alive elsewhere', async (t) => {
+    const { mark } = await startSleeper(t);
+    for (const [code, platform, alive] of [
+      ['ENOENT', 'linux', false],
+      ['ESRCH', 'linux', false],
+      ['ENOENT', 'darwin', true],
+      ['EMFILE', 'linux', true],
+    ] as const) {
+      const restore = without(t, code, platform);
+      assert.equal(isAlive(mark), alive, `${code} on ${platform}`);
+      restore();
+    }
+  });
+
+  it('this process is told from others by when it began, in milliseconds', (t) => {
+    without(t, 'EACCES');
+    assert.deepEqual(ownMark(), { pid: process.pid, processStart: Math.floor(performance.timeOrigin) });
+  });
+});
+
+describe('the pid namespace', () => {
+  it('is the number that the kernel has for it, and 0 where there are none', (t) => {
+    const [, number] = /\[(\d+)\]/.exec(readlinkSync('/proc/self/ns/pid'))!;
+    assert.equal(pidNamespace(), Number(number));
+    without(t, 'ENOENT');
+    assert.equal(pidNamespace(), 0);
+  });
+});
+
+// Until the end of the test or the call of what it returns.
+function without(t: TestContext, code: string, platform: NodeJS.Platform = 'linux'): () => void {
+  const { platform: before } = process;
+  const refuse = () => {
+    throw Object.assign(new Error(code), { code });
+  };
+  t.mock.method(fs, 'readFileSync', refuse);
+  t.mock.method(fs, 'readlinkSync', refuse);
+  Object.defineProperty(process, 'platform', { value: platform, configurable: true });
+  const restore = () => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    Object.defineProperty(process, 'platform', { value: before, configurable: true });
+  };
+  t.after(restore);
+  // ES modules see a changed builtin only then.
+  syncBuiltinESMExports();
+  return restore;
+}

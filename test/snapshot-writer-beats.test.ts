@@ -1,0 +1,105 @@
+/** Holds what src/snapshot/writer.ts tells of its heartbeat, and of a process that is back after it was taken for unresponsive. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { decodeSnapshot, SLOT_HEADER_BYTES, type Snapshot } from '../src/snapshot/layout.ts';
+import { SeriesTable } from '../src/snapshot/series-table.ts';
+import { SnapshotWriter, type WriterOptions } from '../src/snapshot/writer.ts';
+import { IDENTITY } from './arbitrary-tables.ts';
+import { freshDirectory, until } from './processes.ts';
+
+// Long enough that a machine under load does not pause so long by itself.
+const UNRESPONSIVE_AFTER_MS = 500;
+
+describe('a process that was blocked', () => {
+  it('is told to be back once, by the first write behind it, which is done by then', (t) => {
+    const resumed: number[] = [];
+    const { writer, read } = open(t, {
+      unresponsiveAfterMs: UNRESPONSIVE_AFTER_MS,
+      onResume: () => resumed.push(read().sequence),
+    });
+    writer.flush();
+    assert.deepEqual(resumed, []);
+    block(UNRESPONSIVE_AFTER_MS);
+    const before = read().sequence;
+    writer.flush();
+    assert.deepEqual(resumed, [before + 1]);
+    writer.flush();
+    assert.deepEqual(resumed, [before + 1]);
+  });
+
+  it('may publish with a changed identity when it is told so', (t) => {
+    const state = { name: 'running', sinceSeconds: 5 } as const;
+    const { writer, read } = open(t, {
+      unresponsiveAfterMs: UNRESPONSIVE_AFTER_MS,
+      onResume: () => writer.identify({ state }),
+    });
+    block(UNRESPONSIVE_AFTER_MS);
+    writer.changed(performance.now());
+    assert.deepEqual(read().identity.state, state);
+  });
+
+  it('is told nothing without a limit', (t) => {
+    const { writer } = open(t, { onResume: () => assert.fail('it was not away') });
+    block(20);
+    writer.flush();
+  });
+});
+
+describe('a heartbeat', () => {
+  it('is told before it is written, again and again, and not after the end', async (t) => {
+    let beats = 0;
+    const { writer, table, read } = open(t, {
+      onBeat: () => {
+        beats += 1;
+        table.values[0] = beats;
+      },
+    });
+    await until(() => beats >= 2, 'two heartbeats');
+    assert.equal(read().values[0], beats);
+    writer.close();
+    assert.equal(read().values[0], beats);
+  });
+
+  it('is none that other writes are', (t) => {
+    const { writer } = open(t, { onBeat: () => assert.fail('it was no heartbeat') });
+    writer.flush();
+    writer.changed(performance.now());
+    writer.identify({ role: 'primary' });
+  });
+});
+
+describe('the end of a writer', () => {
+  it('says of a thread that it has ended, and of a process nothing', (t) => {
+    for (const ended of [true, false]) {
+      const { writer, read } = open(t);
+      assert.equal(read().identity.ended, undefined);
+      writer.close({ ended });
+      assert.equal(read().identity.ended, ended || undefined);
+      assert.deepEqual([...read().values], [0]);
+    }
+  });
+});
+
+function open(t: TestContext, options: Partial<WriterOptions> = {}) {
+  const table = new SeriesTable(SLOT_HEADER_BYTES);
+  table.add(table.define({ name: 'n', description: '', unit: '', kind: 'counter', scope: 'app' }), {});
+  const path = join(freshDirectory(t), 'own.snapshot');
+  const onStateChange = (error?: Error) => assert.fail(error);
+  const writer = new SnapshotWriter({
+    path,
+    identity: IDENTITY,
+    table,
+    flushIntervalMs: 10,
+    onStateChange,
+    ...options,
+  });
+  t.after(() => writer.close());
+  return { writer, table, read: (): Snapshot => decodeSnapshot(readFileSync(path)) };
+}
+
+// What keeps a process from its heartbeat.
+function block(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end; );
+}
