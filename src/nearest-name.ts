@@ -1,7 +1,7 @@
 /** What somebody who wrote a name that nobody knows may have meant. */
 
-// One slip in four letters; more, and another name is as likely meant.
-const LETTERS_PER_SLIP = 4;
+// One slip in three letters, so that a swap of neighbours (two) is seen in a short word; more, and another name is as likely meant.
+const LETTERS_PER_SLIP = 3;
 const MAX_SLIPS = 3;
 
 /**
