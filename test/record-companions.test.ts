@@ -291,14 +291,14 @@ describe('two copies of the package on one emitter', () => {
 describe('a companion on process', () => {
   it('is told of a signal that the app listens to, and is no listener while it does not', async (t) => {
     const told: string[] = [];
-    t.after(accompany(process, { SIGUSR2: () => told.push('ours') }));
-    assert.equal(process.listenerCount('SIGUSR2'), 0);
-    process.once('SIGUSR2', () => told.push(`app, ${process.listenerCount('SIGUSR2')} left`));
-    assert.equal(process.listenerCount('SIGUSR2'), 2);
-    process.kill(process.pid, 'SIGUSR2');
+    t.after(accompany(process, { SIGHUP: () => told.push('ours') }));
+    assert.equal(process.listenerCount('SIGHUP'), 0);
+    process.once('SIGHUP', () => told.push(`app, ${process.listenerCount('SIGHUP')} left`));
+    assert.equal(process.listenerCount('SIGHUP'), 2);
+    process.kill(process.pid, 'SIGHUP');
     await until(() => told.length === 2, 'the signal');
     assert.deepEqual(told, ['ours', 'app, 0 left']);
-    assert.equal(process.listenerCount('SIGUSR2'), 0);
+    assert.equal(process.listenerCount('SIGHUP'), 0);
   });
 });
 

@@ -16,7 +16,7 @@ describe('a request of which the app says', () => {
       createServer((request, response) => {
         if (request.url !== '/plain/1') setRoute(request, '/first');
         if (request.url === '/last') setRoute(request, '/users/:name');
-        response.end(() => setRoute(request, '/too/late'));
+        response.on('close', () => setRoute(request, '/too/late')).end();
       }),
     );
     for (const path of ['/plain/1', '/first/x', '/last']) await request(url + path);

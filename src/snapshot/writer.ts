@@ -81,7 +81,12 @@ export class SnapshotWriter {
   flush(): void {
     if (this.#closed) return;
     const startMs = now();
-    const pausedMs = startMs - this.#lastWriteMs;
+    const hasPaused = startMs - this.#lastWriteMs >= this.#unresponsiveAfterMs;
+    // Told before it is written: nobody is to see it back with the state it had before. What it tells is a write of its own.
+    if (hasPaused) {
+      this.#lastWriteMs = startMs;
+      this.#options.onResume?.();
+    }
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#dirty = false;
@@ -93,7 +98,6 @@ export class SnapshotWriter {
       this.#setFailed(error as Error);
     }
     this.#space(startMs, now() - startMs);
-    if (pausedMs >= this.#unresponsiveAfterMs) this.#options.onResume?.();
   }
 
   /** Publishes under a changed identity: a single process has become a primary, say. */
