@@ -8,7 +8,7 @@ import { SETTINGS } from '@x/gunicorn-otel';
 import { decodeValue, type GroupValue } from '../src/export/group-value.ts';
 import { startExportingProcess, startGroup, still } from './exporting-group.ts';
 import { type Sample, select, sum } from './exposition.ts';
-import { freshDirectory, startCluster, until } from './processes.ts';
+import { fixture, freshDirectory, startCluster, until } from './processes.ts';
 import { freePort, NO_REDIS, type RedisServer, startRedis } from './redis-server.ts';
 import { request, requests } from './requests.ts';
 import { measure, serve } from './scenes.ts';
@@ -164,6 +164,22 @@ describe('an app with REDIS_ENABLED', { skip: NO_REDIS || NO_VARIABLES }, () => 
     assert.ok(slowestMs < 250, `${slowestMs} ms`);
     cluster.child.kill('SIGTERM');
     await cluster.ended();
+  });
+});
+
+describe('a hook that calls redisWhenReady', { skip: NO_REDIS || NO_VARIABLES }, () => {
+  it('forwards as REDIS_ENABLED does, from then on', async (t) => {
+    const redis = await startRedis(t);
+    const env = {
+      REDIS_PORT: String(redis.port),
+      REDIS_FORWARD_INTERVAL: '1',
+      GUNICORN_OTEL_CONFIG: fixture('forwards-when-ready.mjs'),
+    };
+    const cluster = await startCluster(t, 'counts-its-answers.mjs', 2, { env });
+    await requests(`http://127.0.0.1:${cluster.port}/`, 10);
+    const count = 'gunicorn_worker_requests_total';
+    await until(async () => sum(samplesOf((await theValue(redis)).families), count) === 10, 'all requests in Redis');
+    assert.equal(sum(await cluster.scrape(), 'gunicorn_exporter_redis_up'), 1);
   });
 });
 

@@ -126,7 +126,8 @@ function timesOf(settings: PusherSettings): { intervalMs: number; timeoutMs: num
   const timeoutMs = settings.metricExportTimeoutMs || DEFAULT_TIMEOUT_MS;
   if (timeoutMs <= intervalMs) return { intervalMs, timeoutMs };
   report(
-    'info',
+    // Nobody has asked for the default.
+    timeoutMs === DEFAULT_TIMEOUT_MS ? 'debug' : 'info',
     `OTEL_METRIC_EXPORT_TIMEOUT (${timeoutMs} ms) is longer than OTEL_METRIC_EXPORT_INTERVAL: ${intervalMs} ms is used`,
   );
   return { intervalMs, timeoutMs: intervalMs };
