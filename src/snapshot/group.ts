@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { GunicornOtelError, messageOf } from '../errors.ts';
 import { type FileOwner, list, listSnapshots, markEnded, snapshotFile } from './directory.ts';
-import { isHolderAlive, readLeader } from './leader.ts';
+import { isHeld, readLeader } from './leader.ts';
 import { formatMark, isAlive, isForeign, isSameProcess, ownMark, type ProcessMark } from './process-mark.ts';
 
 // Snapshots hold route patterns and error names: readable by their owner only.
@@ -86,7 +86,7 @@ export function leaveGroup(path: string, own: FileOwner, leads: boolean): void {
     return;
   }
   const leader = readLeader(path);
-  if (!leads && leader && isHolderAlive(path, leader)) return;
+  if (!leads && leader && isHeld(path, leader)) return;
   try {
     // In this order: of two that leave at once, the second one to look sees both gone.
     markEnded(path, own.mark, own.threadId, own.run);
