@@ -38,7 +38,7 @@ import { ownMark } from './snapshot/process-mark.ts';
 import { SeriesTable } from './snapshot/series-table.ts';
 import { SnapshotWriter } from './snapshot/writer.ts';
 
-export interface MemberOptions extends Pick<LeadershipOptions, 'directory' | 'contends' | 'makeExporter'> {
+export interface MemberOptions extends Pick<LeadershipOptions, 'directory' | 'contends' | 'patient' | 'makeExporter'> {
   readonly settings: Settings;
   readonly hooks: Hooks;
   /** OTel's ViewOptions for the app's own instruments. */
@@ -86,8 +86,7 @@ export function startMember(options: MemberOptions): Member {
   const slots = settings.workerIds === 'slot';
   const identity = identify(options.role, directory, options.version, slots);
   const { workerId } = identity;
-  const own = { mark: ownMark(), threadId, run: runs };
-  runs += 1;
+  const own = { mark: ownMark(), threadId, run: runs++ };
   const table = new SeriesTable(SLOT_HEADER_BYTES);
   const failures = new Failures(table);
   const requests = new RequestTable({ ...settings, table });
@@ -156,13 +155,13 @@ export function startMember(options: MemberOptions): Member {
 
   const crashes = watchCrashes((error) => http.thrown(error));
   let ended = false;
-  const end = () => {
-    // A hook that is called here may end it once more.
-    if (ended) return;
+  const end = (exitCode?: number) => {
+    if (ended) return; // A hook that is called here may end it once more.
     ended = true;
     http.abandon(crashes.errorType() ?? ABORTED);
     appMetrics?.collectNow();
-    writer.close({ ended: role === 'thread' });
+    threads.look();
+    writer.close(role === 'thread' ? { ended: true, ...(exitCode !== undefined && { exitCode }) } : undefined);
     if (head) hooks.onExit?.(server);
     leadership.leave();
   };
@@ -193,13 +192,12 @@ export function startMember(options: MemberOptions): Member {
     forking() {
       forks ??= watchCluster({ exits, slots, parent: leadership.isFirst ? 0 : process.pid, changed, onExit });
       forks.forking();
-      if (role !== 'single' && role !== 'child') return;
-      role = 'primary';
-      writer.identify({ role });
+      if (role === 'single' || role === 'child') become('primary');
     },
     serves() {
-      if (role === 'primary' || born) return;
+      if (forks || born) return;
       born = true;
+      if (role === 'primary') become(head ? 'single' : 'child'); // It only started threads until now.
       hooks.workerInt?.(worker);
     },
     meterProvider() {
@@ -219,6 +217,11 @@ export function startMember(options: MemberOptions): Member {
       appMetrics?.stop();
     },
   };
+
+  function become(other: Role): void {
+    role = other;
+    writer.identify({ role });
+  }
 
   function onLead(exporter: ExporterThread): void {
     void exporter.url.then((opened) => {

@@ -8,7 +8,7 @@ import { report } from '../report.ts';
 import { deleteSnapshot, listSnapshots } from '../snapshot/directory.ts';
 import { MAX_EXITS } from '../snapshot/exit-events.ts';
 import type { Snapshot } from '../snapshot/layout.ts';
-import { isAlive, type ProcessMark } from '../snapshot/process-mark.ts';
+import { isAlive, isTaskOver, type ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
 import type { Member } from './merge.ts';
 import { Totals } from './totals.ts';
@@ -76,7 +76,8 @@ export class GroupReader {
         continue;
       }
       const state = this.#states.get(file);
-      const dead = ended || !isAlive(mark);
+      const task = state?.snapshot.identity.task;
+      const dead = ended || !isAlive(mark) || (task !== undefined && isTaskOver(mark, task));
       if (state?.alive === false && (state.snapshot.identity.ended || dead)) continue;
       if (dead) this.#bury(file, mark, complete, nowMs);
       else if (complete) living.push({ file, mark });

@@ -46,6 +46,8 @@ export interface ThreadData {
   /** Of the process. */
   readonly argv: readonly string[];
   readonly execArgv: readonly string[];
+  /** One number, counted up once a second for as long as the thread does anything. */
+  readonly beats: Int32Array;
 }
 
 export interface Exporter {

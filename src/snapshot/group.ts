@@ -87,7 +87,7 @@ export function hasEnded(path: string): boolean {
  */
 export function leaveGroup(path: string, own: FileOwner, leads: boolean): void {
   const namesake = namesakeOf(path);
-  if (leads && namesake && isSameProcess(namesake, own.mark)) {
+  if (leads && own.threadId === 0 && namesake && isSameProcess(namesake, own.mark)) {
     removeGroup(path);
     return;
   }
@@ -96,7 +96,8 @@ export function leaveGroup(path: string, own: FileOwner, leads: boolean): void {
   try {
     // In this order: of two that leave at once, the second one to look sees both gone.
     markEnded(path, own.mark, own.threadId, own.run);
-    if (isDeserted(path, own)) removeGroup(path);
+    // The process of a thread may start others.
+    if (own.threadId === 0 && isDeserted(path, own)) removeGroup(path);
   } catch {
     // The directory is gone, or cannot be written to: what is left is found by the next sweep.
   }

@@ -26,6 +26,30 @@ export function markOf(pid: number): Required<ProcessMark> | undefined {
   return typeof start === 'number' ? { pid, processStart: start, namespace: pidNamespace() } : undefined;
 }
 
+/** The system's thread that a worker thread runs in, told from a later one with the same id. */
+export interface Task {
+  readonly id: number;
+  readonly start: number;
+}
+
+/** The task of the thread that asks; undefined where there are none to be seen (not Linux, /proc closed). @throws never */
+export function ownTask(): Task | undefined {
+  try {
+    const id = Number(/\d+$/.exec(readlinkSync('/proc/thread-self'))?.[0]);
+    const start = processStart(process.pid, id);
+    return typeof start === 'number' ? { id, start } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a thread is known to have ended, terminated or not, though nobody has said so. @throws never */
+export function isTaskOver(mark: ProcessMark, { id, start }: Task): boolean {
+  if (isForeign(mark)) return false;
+  const found = processStart(mark.pid, id);
+  return found === 'gone' || (found !== undefined && found !== start);
+}
+
 /** A mark as one word. */
 export function formatMark({ pid, processStart, namespace = pidNamespace() }: ProcessMark): string {
   return `${pid}-${processStart}-${namespace}`;
@@ -77,9 +101,9 @@ function readNamespace(): number {
 
 // proc(5): the state is the first field behind the parenthesised name, the start time the 20th. Undefined where it cannot
 // be told (not Linux, no handle left, /proc closed): only a process that is known to be gone may be taken for dead.
-function processStart(pid: number): number | 'gone' | undefined {
+function processStart(pid: number, task?: number): number | 'gone' | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const stat = readFileSync(`/proc/${pid}${task === undefined ? '' : `/task/${task}`}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? 'gone' : Number(fields[19]);
   } catch (error) {

@@ -109,11 +109,11 @@ export class SnapshotWriter {
   /**
    * Writes a last time and lets go of the file, which stays for the group's owner to fold.
    *
-   * @param ended - for a thread whose process lives on: nobody else could tell
+   * @param last - of a thread whose process lives on, that it has ended: nobody else could tell
    */
-  close({ ended = false } = {}): void {
+  close(last?: Pick<Identity, 'ended' | 'exitCode'>): void {
     clearInterval(this.#heartbeat);
-    if (ended) this.identify({ ended });
+    if (last) this.identify(last);
     else this.flush();
     this.#closed = true;
     this.#file.close();
