@@ -42,7 +42,7 @@ export function identify(role: Role, directory: string, version: string, slots: 
   const { clusterId, parent } = placeOf(role, directory);
   const birth = birthOf(role);
   // The primary has named it already: both count under one id.
-  const startSeconds = birth?.startSeconds ?? Math.floor(performance.timeOrigin / 1000);
+  const startSeconds = birth?.startSeconds ?? Math.floor(startOf(role) / 1000);
   const name = (role === 'thread' && nameOfProcess()) || clusterName(clusterId, parent);
   process.env[WORKER_ID_VARIABLE] = `${process.pid}:${name}`;
   const task = threadId === 0 ? undefined : ownTask();
@@ -57,6 +57,11 @@ export function identify(role: Role, directory: string, version: string, slots: 
     version,
     ...(lasting && { lasting }),
   };
+}
+
+// In unix ms. The origin of time in a thread is that of its process.
+function startOf(role: Role): number {
+  return performance.timeOrigin + (role === 'thread' ? performance.nodeTiming.environment : 0);
 }
 
 function nameOfProcess(): string | undefined {
