@@ -14,6 +14,7 @@ import { ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
 import { type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
 import { SnapshotWriter } from '../src/snapshot/writer.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
+import { ofFormat } from './damages.ts';
 import { freshDirectory } from './processes.ts';
 import { deadMark, type Sleeper, startSleeper } from './sleepers.ts';
 
@@ -21,6 +22,7 @@ import { deadMark, type Sleeper, startSleeper } from './sleepers.ts';
 setLogLevel('none');
 
 const RETENTION_MS = 300_000;
+const TOTALS = [TOTALS_FILE, `${TOTALS_FILE}.copy`];
 const METRICS: readonly MetricDescriptor[] = [
   { name: 'c', description: '', unit: '', kind: 'counter', scope: 'app' },
   { name: 'h', description: '', unit: 's', kind: 'histogram', scope: 'app', bounds: [[1]] },
@@ -42,7 +44,13 @@ describe('a group', () => {
         [process.pid, true, 7],
       ].sort(),
     ]);
-    assert.deepEqual(reader.livingPids().sort(), [sleeper.mark.pid, process.pid].sort());
+    assert.deepEqual(
+      reader
+        .living()
+        .map(({ pid }) => pid)
+        .sort(),
+      [sleeper.mark.pid, process.pid].sort(),
+    );
     assert.deepEqual(reader.totals, []);
   });
 
@@ -53,7 +61,7 @@ describe('a group', () => {
     const path = join(directory, snapshotFile(ownMark(), 0));
     const writer = new SnapshotWriter({
       path,
-      identity: IDENTITY,
+      identity: { ...IDENTITY, ...ownMark() },
       table,
       flushIntervalMs: 10,
       onStateChange: () => {},
@@ -76,7 +84,7 @@ describe('a group', () => {
     const directory = freshDirectory(t);
     const reader = open(directory);
     rmSync(directory, { recursive: true });
-    assert.deepEqual([reader.read(), reader.reap(), reader.livingPids(), reader.errors.size], [[], [], [], 0]);
+    assert.deepEqual([reader.read(), reader.reap(), reader.living(), reader.errors.size], [[], [], [], 0]);
   });
 });
 
@@ -91,11 +99,14 @@ describe('a member that dies', () => {
     await sleeper.kill();
     const diedAtMs = Date.now();
     const [exited] = reader.read(diedAtMs);
-    assert.deepEqual([exited!.alive, exited!.exitedAtMs, exited!.snapshot.values[0]], [false, diedAtMs, 6]);
-    assert.deepEqual(reader.livingPids(), []);
+    assert.deepEqual([exited!.alive, exited!.exitedAtMonotonicMs, exited!.snapshot.values[0]], [false, diedAtMs, 6]);
+    assert.deepEqual(
+      reader.living().map(({ pid }) => pid),
+      [],
+    );
     assert.equal(reader.read(diedAtMs + RETENTION_MS - 1).length, 1);
     assert.deepEqual(reader.read(diedAtMs + RETENTION_MS), []);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS);
     assert.deepEqual(counts(reader, []), { c: 6, h: [6, 6, 6] });
   });
 
@@ -110,7 +121,7 @@ describe('a member that dies', () => {
       reader.read(6).map(({ snapshot }) => snapshot.values[0]),
       [4, 5],
     );
-    assert.equal(readdirSync(directory).length, 3);
+    assert.equal(readdirSync(directory).length, 2 + TOTALS.length);
     assert.equal(counts(reader, reader.read(6))['c'], 15);
   });
 
@@ -119,7 +130,7 @@ describe('a member that dies', () => {
     publish(directory, await deadMark(t), 5);
     const reader = open(directory, { exitedRetentionMs: 0 });
     assert.deepEqual(reader.read(), []);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS);
   });
 
   it('before anybody has read it is counted all the same', async (t) => {
@@ -154,7 +165,7 @@ describe('a member that dies', () => {
     const reader = open(directory);
     reader.read(0);
     reader.read(RETENTION_MS);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS);
   });
 });
 
@@ -206,7 +217,7 @@ describe('the sums of a group', () => {
         await Promise.all(members.filter(({ alive }) => alive).map(({ sleeper }) => sleeper.kill()));
         reader.read(nowMs);
         reader.read(nowMs + RETENTION_MS);
-        assert.deepEqual(readdirSync(directory), members.length === 0 ? [] : [TOTALS_FILE]);
+        assert.deepEqual(readdirSync(directory).sort(), members.length === 0 ? [] : TOTALS);
         assert.equal(reader.errors.size, 0);
       }),
       { numRuns: 60 },
@@ -217,7 +228,7 @@ describe('the sums of a group', () => {
     const directory = freshDirectory(t);
     for (let n = 0; n < 3; n += 1) publish(directory, await deadMark(t), 10);
     const after = crashWhileFolding(t, directory, 0);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE], 'the next reader deletes what is in the totals');
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS, 'the next reader deletes what is in the totals');
     assert.equal(counts(after, after.read())['c'], 30);
   });
 
@@ -229,7 +240,7 @@ describe('the sums of a group', () => {
     publish(directory, await deadMark(t), 5);
     const reader = open(directory, { exitedRetentionMs: 0 });
     assert.equal(counts(reader, reader.read())['c'], 15);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS);
   });
 
   it('wait in the files of the dead while totals cannot be written, and are folded once they can', async (t) => {
@@ -245,7 +256,7 @@ describe('the sums of a group', () => {
     assert.equal(reader.errors.get('totals'), 2);
     rmSync(join(directory, `${TOTALS_FILE}.new`), { recursive: true });
     assert.equal(counts(reader, reader.read())['c'], 5);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS);
   });
 });
 
@@ -253,10 +264,7 @@ describe('a file that cannot be read', () => {
   for (const [cause, damage] of Object.entries({
     torn: (bytes: Buffer) => bytes.subarray(0, 100),
     foreign: () => Buffer.alloc(1000, 'x'),
-    version: (bytes: Buffer) => {
-      bytes.writeUInt8(FORMAT_VERSION + 1, 8);
-      return bytes;
-    },
+    version: (bytes: Buffer) => ofFormat(bytes, FORMAT_VERSION + 1),
   })) {
     it(`because it is ${cause} is counted as such, and the last good values stand in for it`, async (t) => {
       const directory = freshDirectory(t);
@@ -278,7 +286,10 @@ describe('a file that cannot be read', () => {
     writeFileSync(join(directory, snapshotFile(ownMark(), 0)), 'x');
     const reader = open(directory);
     assert.deepEqual(reader.read(), []);
-    assert.deepEqual(reader.livingPids(), [process.pid]);
+    assert.deepEqual(
+      reader.living().map(({ pid }) => pid),
+      [process.pid],
+    );
   });
 
   it('does not stay for ever when its process is dead', async (t) => {
@@ -319,7 +330,10 @@ describe('a file that cannot be read', () => {
     publish(directory, ownMark(), 5);
     const reader = open(directory);
     assert.equal(counts(reader, reader.read())['c'], 5);
-    assert.deepEqual([...reader.errors], [['torn', 1]]);
+    assert.deepEqual([...reader.errors], [
+      ['torn', 1],
+      ['lost', 1],
+    ]);
   });
 });
 
@@ -351,7 +365,7 @@ function counts(reader: GroupReader, states: readonly WorkerState[]): Record<str
 // Folds all who have exited and puts their files back, as if the fold had been killed between its rename and its deletions.
 function crashWhileFolding(t: TestContext, directory: string, nowMs: number): GroupReader {
   const aside = freshDirectory(t);
-  const files = readdirSync(directory).filter((file) => file !== TOTALS_FILE);
+  const files = readdirSync(directory).filter((file) => !TOTALS.includes(file));
   for (const file of files) copyFileSync(join(directory, file), join(aside, file));
   const folding = open(directory, { exitedRetentionMs: 0 });
   folding.read(nowMs);

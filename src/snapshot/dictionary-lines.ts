@@ -26,7 +26,7 @@ const KINDS = {
   event: true,
 } satisfies Record<MetricKind, true>;
 // A name that leads out of the directory is one that somebody else would lose.
-const FOLDED_FILE = /^\d[\d-]*\.snapshot$/;
+const FOLDED_FILE = /^\d[\d_-]*\.snapshot$/;
 
 const isText: Check = (value) => typeof value === 'string';
 const isAmount: Check = (value) => Number.isFinite(value) && (value as number) >= 0;
@@ -50,7 +50,9 @@ const IDENTITY: { readonly [K in keyof Identity]-?: Check } = {
   startSeconds: isAmount,
   version: isText,
   startedMonotonicMs: isOptional(Number.isFinite),
-  state: isOptional((state) => isRecord(state) && isOneOf(CONDITIONS)(state['name']) && isAmount(state['sinceSeconds'])),
+  state: isOptional(
+    (state) => isRecord(state) && isOneOf(CONDITIONS)(state['name']) && isAmount(state['sinceSeconds']),
+  ),
   lasting: isFlag,
   ended: isFlag,
   folded: isOptional(isListOf((file) => isText(file) && FOLDED_FILE.test(file as string))),
