@@ -261,7 +261,10 @@ describe('a group whose worker ids come back', () => {
       assert.deepEqual([totals!.snapshot.identity.workerId, totals!.snapshot.identity.lasting], ['worker_1', true]);
       assert.deepEqual(sumOf(reader), 7);
     }
-    assert.deepEqual(readdirSync(directory).sort(), [snapshotFile(ownMark(), 0), ...withCopies('totals-worker_1')].sort());
+    assert.deepEqual(
+      readdirSync(directory).sort(),
+      [snapshotFile(ownMark(), 0), ...withCopies('totals-worker_1')].sort(),
+    );
   });
 
   it('counts nothing twice when the fold was killed between its rename and its deletions', async (t) => {

@@ -330,10 +330,13 @@ describe('a file that cannot be read', () => {
     publish(directory, ownMark(), 5);
     const reader = open(directory);
     assert.equal(counts(reader, reader.read())['c'], 5);
-    assert.deepEqual([...reader.errors], [
-      ['torn', 1],
-      ['lost', 1],
-    ]);
+    assert.deepEqual(
+      [...reader.errors],
+      [
+        ['torn', 1],
+        ['lost', 1],
+      ],
+    );
   });
 });
 

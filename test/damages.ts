@@ -35,7 +35,7 @@ export function fileOfLines(lines: readonly unknown[], values: readonly number[]
 }
 
 /** One way to damage a file; `other` is a whole one that may be mixed with it. */
-export type Damage = (file: Buffer<ArrayBuffer>, other: Buffer<ArrayBuffer>) => Buffer<ArrayBuffer>;
+export type Damage = (file: Buffer, other: Buffer) => Buffer;
 
 // A place in a file whose length is not known yet.
 const places = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
@@ -56,7 +56,11 @@ const headFlips = fc.tuple(fc.nat(HEADER_BYTES * 8 - 1), fc.boolean()).map(
       return file;
     },
 );
-const cuts = places.map((place): Damage => (file) => file.subarray(0, at(file, place)));
+const cuts = places.map(
+  (place): Damage =>
+    (file) =>
+      file.subarray(0, at(file, place)),
+);
 const overwrites = fc.tuple(places, bytes).map(
   ([place, bytes]): Damage =>
     (file) => {
@@ -68,7 +72,7 @@ const zeroPages = fc.tuple(places, fc.constantFrom(64, 512, 4096)).map(
   ([place, size]): Damage =>
     (file) => {
       const start = Math.floor(at(file, place) / size) * size;
-      return file.fill(0, start, start + size);
+      return file.fill(0, start, Math.min(start + size, file.length));
     },
 );
 const swaps = fc.tuple(places, places, fc.integer({ min: 1, max: 512 })).map(
@@ -87,8 +91,16 @@ const splices = fc.tuple(places, fc.boolean()).map(
       return Buffer.concat([head.subarray(0, at(head, place)), tail.subarray(at(head, place))]);
     },
 );
-const longer = bytes.map((bytes): Damage => (file) => Buffer.concat([file, bytes]));
-const random = fc.uint8Array({ maxLength: 2000 }).map((bytes): Damage => () => Buffer.from(bytes));
+const longer = bytes.map(
+  (bytes): Damage =>
+    (file) =>
+      Buffer.concat([file, bytes]),
+);
+const random = fc.uint8Array({ maxLength: 2000 }).map(
+  (bytes): Damage =>
+    () =>
+      Buffer.from(bytes),
+);
 
 /** One damage or several, one after the other. */
 export const damages: fc.Arbitrary<Damage> = fc
@@ -99,7 +111,7 @@ export const damages: fc.Arbitrary<Damage> = fc
   .map(
     (all): Damage =>
       (file, other) => {
-        let damaged = Buffer.from(file);
+        let damaged: Buffer = Buffer.from(file);
         for (const damage of all) damaged = damage(damaged, other);
         return damaged;
       },

@@ -19,8 +19,8 @@ import {
   slotOffset,
 } from '../src/snapshot/layout.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
-import { ofFormat } from './damages.ts';
 import { IDENTITY, type Recorded, recordings, tableOf } from './arbitrary-tables.ts';
+import { ofFormat } from './damages.ts';
 
 const CODES = [
   'GUNICORN_OTEL_ERR_SNAPSHOT_TORN',

@@ -6,9 +6,8 @@
  */
 import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GunicornOtelError } from '../errors.ts';
 import { TOTALS_FILE } from '../snapshot/directory.ts';
-import { decodeSnapshot, encodeSnapshot, type Identity, type Snapshot } from '../snapshot/layout.ts';
+import { decodeSnapshot, encodeSnapshot, foreign, type Identity, type Snapshot } from '../snapshot/layout.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
 import type { SeriesTable } from '../snapshot/series-table.ts';
 import { type Member, merge, toTable } from './merge.ts';
@@ -201,7 +200,7 @@ function totalsIn(directory: string): string[] {
 function readTotals(path: string, name: string): Snapshot {
   const snapshot = new SnapshotReader(path).read();
   if (snapshot.identity.role === 'totals' && fileOf(snapshot) === name) return snapshot;
-  throw new GunicornOtelError('GUNICORN_OTEL_ERR_SNAPSHOT_FOREIGN', 'it holds the totals of somebody else');
+  throw foreign('it holds the totals of somebody else');
 }
 
 function tryReadTotals(path: string, name: string): Snapshot[] {

@@ -7,7 +7,7 @@ import { GunicornOtelError, messageOf } from '../errors.ts';
 import { report } from '../report.ts';
 import { deleteSnapshot, listSnapshots, type SnapshotFile } from '../snapshot/directory.ts';
 import { MAX_EXITS } from '../snapshot/exit-events.ts';
-import type { Snapshot } from '../snapshot/layout.ts';
+import { foreign, type Snapshot } from '../snapshot/layout.ts';
 import { monotonicMs } from '../snapshot/monotonic.ts';
 import { isAlive, type ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
@@ -195,15 +195,13 @@ export class GroupReader {
     const path = join(this.#options.directory, file);
     let reader = this.#readers.get(file);
     if (!reader) {
-      reader = new SnapshotReader(path);
+      reader = new SnapshotReader(path, { mark, threadId });
       this.#readers.set(file, reader);
     }
     try {
       const snapshot = reader.read();
-      const { identity } = snapshot;
-      if (isSame(identity, mark) && identity.threadId === threadId && identity.role !== 'totals') return snapshot;
-      // A copy would be counted twice.
-      throw new GunicornOtelError('GUNICORN_OTEL_ERR_SNAPSHOT_FOREIGN', `it is that of process ${identity.pid}`);
+      if (snapshot.identity.role === 'totals') throw foreign('it holds totals');
+      return snapshot;
     } catch (error) {
       // Deleted since it was listed.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'later';
@@ -235,10 +233,6 @@ const REMEDIES: Readonly<Record<string, string>> = {
   foreign: 'its last good values stand in for it; nothing else should write into this directory',
   version: 'restart the whole group with one version; until then this process is not in the metrics',
 };
-
-function isSame(identity: ProcessMark, { pid, processStart }: ProcessMark): boolean {
-  return identity.pid === pid && identity.processStart === processStart;
-}
 
 function causeOf(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;

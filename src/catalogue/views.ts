@@ -98,14 +98,16 @@ export function project(scene: Scene, exporter: ExporterState, options: ViewOpti
 }
 
 function projectWorkers({ value }: From<'worker'>, { scene, options }: Context): Point[] {
-  return scene.workers
-    .filter(({ alive }) => alive)
-    .flatMap((worker) =>
-      WORKER_VALUES[value](worker, scene, options).map((point) => ({
-        ...point,
-        labels: { worker_id: worker.snapshot.identity.workerId, ...point.labels },
-      })),
-    );
+  // By its id: a series that is given twice is no exposition, and there are programs that write what they like.
+  const living = new Map(
+    scene.workers.filter(({ alive }) => alive).map((worker) => [worker.snapshot.identity.workerId, worker]),
+  );
+  return [...living].flatMap(([workerId, worker]) =>
+    WORKER_VALUES[value](worker, scene, options).map((point) => ({
+      ...point,
+      labels: { worker_id: workerId, ...point.labels },
+    })),
+  );
 }
 
 const WORKER_VALUES: { readonly [K in WorkerValue]: (worker: Member, scene: Scene, options: ViewOptions) => Point[] } =

@@ -92,9 +92,13 @@ export function toSeries(metric: unknown, attributes: unknown, metrics: number):
 // A view reads the cells of these by their places.
 function isOwnShape({ name, kind, bounds, fields }: MetricDescriptor): boolean {
   if (Object.hasOwn(OWN_KINDS, name) && OWN_KINDS[name] !== kind) return false;
-  if (name === REQUESTS_METRIC) return bounds?.length === REQUEST_HISTOGRAMS;
+  if (name === REQUESTS_METRIC) return bounds?.length === REQUEST_HISTOGRAMS && bounds.every(isIncreasing);
   if (name === EXITS_METRIC) return fields?.join() === EXIT_FIELDS.join();
   return true;
+}
+
+function isIncreasing(bounds: readonly number[]): boolean {
+  return bounds.every((bound, i) => i === 0 || bound > bounds[i - 1]!);
 }
 
 function checked(told: unknown, checks: Readonly<Record<string, Check>>): Record<string, unknown> {

@@ -228,7 +228,8 @@ function torn(message: string): GunicornOtelError {
   return new GunicornOtelError('GUNICORN_OTEL_ERR_SNAPSHOT_TORN', message);
 }
 
-function foreign(message: string, options?: ErrorOptions): GunicornOtelError {
+/** The error for what this package has not written. */
+export function foreign(message: string, options?: ErrorOptions): GunicornOtelError {
   return new GunicornOtelError('GUNICORN_OTEL_ERR_SNAPSHOT_FOREIGN', message, options);
 }
 

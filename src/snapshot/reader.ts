@@ -2,7 +2,16 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { GunicornOtelError } from '../errors.ts';
 import { Dictionary } from './dictionary.ts';
-import { decodeHeader, decodeSnapshot, HEADER_BYTES, type Snapshot, slotOffset } from './layout.ts';
+import type { FileOwner } from './directory.ts';
+import {
+  decodeHeader,
+  decodeSnapshot,
+  foreign,
+  HEADER_BYTES,
+  type Identity,
+  type Snapshot,
+  slotOffset,
+} from './layout.ts';
 
 // A write takes microseconds: a file that is torn so often in a row was left so.
 const TRIES = 3;
@@ -18,11 +27,14 @@ const KEPT_BYTES = 16 * 1024 * 1024;
 /** Keeps what it has parsed of the file's dictionary, so that a read costs what the values cost. */
 export class SnapshotReader {
   readonly #path: string;
+  readonly #owner: FileOwner | undefined;
   #dictionary = new Dictionary();
   #newestMonotonicMs = Number.NEGATIVE_INFINITY;
 
-  constructor(path: string) {
+  /** @param owner - who must have written it; a file under another's name is a foreign one */
+  constructor(path: string, owner?: FileOwner) {
     this.#path = path;
+    this.#owner = owner;
   }
 
   /**
@@ -47,7 +59,7 @@ export class SnapshotReader {
 
   #decode(handle: number): Snapshot {
     const stat = fstatSync(handle);
-    if (!stat.isFile()) throw new GunicornOtelError('GUNICORN_OTEL_ERR_SNAPSHOT_FOREIGN', 'it is no file');
+    if (!stat.isFile()) throw foreign('it is no file');
     const capacity = decodeHeader(buffer.subarray(0, readSync(handle, buffer, 0, HEADER_BYTES, 0)));
     // What the header says decides: a file of any other size is damaged, and may be as large as its disk.
     const target = bufferOf(Math.min(stat.size, slotOffset(capacity, 2)));
@@ -58,6 +70,8 @@ export class SnapshotReader {
     // A layout anew is another file, whose identity or first lines may differ.
     if (!this.#dictionary.isPrefixOf(file.subarray(HEADER_BYTES, end))) this.#dictionary = new Dictionary();
     const snapshot = decodeSnapshot(file, this.#dictionary);
+    const { identity } = snapshot;
+    if (this.#owner && !isBy(this.#owner, identity)) throw foreign(`process ${identity.pid} has written it`);
     // The newer slot is damaged, or somebody has put an old file back: what only grows must not fall.
     if (snapshot.writtenAtMonotonicMs < this.#newestMonotonicMs) {
       throw new GunicornOtelError('GUNICORN_OTEL_ERR_SNAPSHOT_TORN', 'only an older state of it is whole');
@@ -73,8 +87,12 @@ function openFile(path: string): number {
   } catch (error) {
     // A link; or a socket, which cannot be opened.
     if (!['ELOOP', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    throw new GunicornOtelError('GUNICORN_OTEL_ERR_SNAPSHOT_FOREIGN', 'it is no file', { cause: error });
+    throw foreign('it is no file', { cause: error });
   }
+}
+
+function isBy({ mark, threadId }: FileOwner, identity: Identity): boolean {
+  return identity.pid === mark.pid && identity.processStart === mark.processStart && identity.threadId === threadId;
 }
 
 function bufferOf(bytes: number): Buffer {
