@@ -1,5 +1,5 @@
 /** The file of one process's table: where its bytes go, and how it gets larger, so that a kill at any point leaves it whole. */
-import { closeSync, fstatSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import {
   alignTo8,
@@ -78,15 +78,30 @@ export class SnapshotFile {
     this.#writeSlot(this.#file, this.#layout);
   }
 
-  /** A file that nobody can open any more takes writes for ever: lets go of it, so that the next write makes one. */
-  checkName(): void {
-    if (this.#file !== undefined && !hasName(this.#file)) this.close();
+  /**
+   * A file that nobody can open any more takes writes for ever, and what was written once (header and names) is never
+   * written again: lets go of a file that has lost its name or is damaged there, so that the next write makes one.
+   */
+  check(): void {
+    if (this.#file !== undefined && !(hasName(this.#file) && this.#isWhole(this.#file))) this.close();
   }
 
   /** Lets go of the file, which stays. @throws never */
   close(): void {
     if (this.#file !== undefined) tryClose(this.#file);
     this.#file = undefined;
+  }
+
+  #isWhole(file: number): boolean {
+    const { capacity, dictionaryBytes, dictionaryCrc } = this.#layout;
+    try {
+      const bytes = Buffer.allocUnsafe(HEADER_BYTES + dictionaryBytes);
+      if (readSync(file, bytes, 0, bytes.length, 0) < bytes.length) return false;
+      const header = encodeHeader(capacity, this.#identity.version);
+      return header.equals(bytes.subarray(0, HEADER_BYTES)) && crc32(bytes.subarray(HEADER_BYTES)) === dictionaryCrc;
+    } catch {
+      return false;
+    }
   }
 
   #append(file: number, lines: Buffer): void {
@@ -141,7 +156,7 @@ export class SnapshotFile {
     bytes.set(dictionary, HEADER_BYTES);
     const sequence = this.#sequence;
     const next = `${this.#path}.new`;
-    const file = openSync(next, 'w', FILE_MODE);
+    const file = openSync(next, 'w+', FILE_MODE);
     try {
       writeAll(file, bytes, 0);
       this.#writeSlot(file, layout);

@@ -121,7 +121,7 @@ export class SnapshotWriter {
 
   #beat(): void {
     this.#options.onBeat?.();
-    this.#file.checkName();
+    this.#file.check();
     this.flush();
   }
 
