@@ -12,7 +12,7 @@ export interface Clocks {
   wallMs(): number;
 }
 
-const CLOCKS: Clocks = { monotonicMs, wallMs: Date.now.bind(Date) };
+const CLOCKS: Clocks = { monotonicMs, wallMs: () => Date.now() };
 
 /** One per exporter; what it tells of one moment stays the same until the wall clock has moved by a second against the other. */
 export class WallClock {
