@@ -70,20 +70,26 @@ export class Leadership {
     this.#stopped = true;
     clearInterval(this.#look);
     this.#exporter?.stop();
-    if (this.#lead) releaseLead(this.#options.directory, this.#lead);
+    this.#release();
   }
 
   /** Leaves the group, the last file written; deletes it when nobody is left. Synchronous: for the exit of the process. */
   leave(): void {
+    this.#release();
     leaveGroup(this.#options.directory, this.#options.own, this.#lead !== undefined);
+  }
+
+  #release(): void {
+    if (this.#lead) releaseLead(this.#options.directory, this.#lead);
   }
 
   #tryToLead(watch: LeaderWatch): boolean {
     const { directory, makeExporter, onLead } = this.#options;
-    if (!watch.isVacant()) return false;
+    const after = watch.vacancy();
+    if (after === undefined) return false;
     let lead: Lead | undefined;
     try {
-      lead = takeLead(directory, this.#holder, Date.now());
+      lead = takeLead(directory, this.#holder, after, Date.now());
     } catch (error) {
       // Where nothing can be written there is nobody else, either: the port alone decides.
       report('warn', `no lock can be made in ${directory} (${messageOf(error)}): process ${process.pid} leads without`);
