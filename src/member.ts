@@ -104,6 +104,7 @@ export function startMember(options: MemberOptions): Member {
     onStateChange,
     onResume: () => condition.resumed(),
     onBeat: () => {
+      if (writer.isRefused) restoreGroup(directory);
       lookForDisconnect(condition);
       forks?.look();
       threads.look();
