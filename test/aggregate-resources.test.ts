@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import pidusage from 'pidusage';
 import { ResourceSampler } from '../src/aggregate/resources.ts';
 import { setLogLevel } from '../src/report.ts';
-import type { ProcessMark } from '../src/snapshot/process-mark.ts';
+import { type ProcessMark, pidNamespace } from '../src/snapshot/process-mark.ts';
 
 setLogLevel('none');
 
@@ -64,6 +64,25 @@ describe('a sample', () => {
     assert.equal((await sampler.sample(marks(1), 7000)).size, 0);
     works = true;
     assert.equal((await sampler.sample(marks(1), 7001)).size, 1);
+  });
+
+  it('is not taken of a pid that another process had a moment ago, until pidusage has forgotten that one', async () => {
+    const { sampler, asked } = fake();
+    const [before, after] = [1, 2].map((processStart) => ({ pid: 7, processStart })) as [ProcessMark, ProcessMark];
+    assert.equal((await sampler.sample([before], 5000)).size, 1);
+    assert.equal((await sampler.sample([after], 5001)).size, 0, 'nor is the sample of the other one its own');
+    assert.equal((await sampler.sample([after], 90_000)).size, 0);
+    assert.deepEqual(asked, [[7]]);
+    assert.equal((await sampler.sample([after], 100_001)).size, 1);
+    assert.equal((await sampler.sample([after], 102_000)).size, 1);
+    assert.equal((await sampler.sample([{ pid: 7, processStart: 3 }], 103_000)).size, 0);
+  });
+
+  it('is not taken of a process of another pid namespace, whose pid is somebody else here', async () => {
+    const { sampler, asked } = fake();
+    const foreign = { pid: 7, processStart: 1, namespace: pidNamespace() + 1 };
+    assert.equal((await sampler.sample([foreign], 5000)).size, 0);
+    assert.deepEqual(asked, []);
   });
 
   it('that hangs keeps no scrape waiting: what was known before is given', { timeout: 10_000 }, async (t) => {

@@ -14,7 +14,7 @@ import { decodeSnapshot, encodeSnapshot, FORMAT_VERSION, type Identity } from '.
 import { ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
-import { fileOfLines, ofFormat } from './damages.ts';
+import { damages, fileOfLines, ofFormat } from './damages.ts';
 import { freshDirectory } from './processes.ts';
 import { deadMark } from './sleepers.ts';
 
@@ -226,6 +226,35 @@ describe('the totals', () => {
     // It has read both before it was stopped, and does not know that one of them is in the totals by now.
     assert.deepEqual(stopped.add([b, c], 0).added, [b, c]);
     assert.deepEqual([countsOf(stopped), countsOf(opened(directory))], [{ '': 7 }, { '': 7 }]);
+  });
+
+  it('are exact whatever becomes of one of their copies; of both, exact or told as lost', (t) => {
+    const outcomes = { exact: 0, lost: 0 };
+    fc.assert(
+      fc.property(damages, fc.constantFrom(['totals'], ['totals.copy'], ['totals', 'totals.copy']), (damage, files) => {
+        const directory = freshDirectory(t);
+        const before = opened(directory);
+        before.add([dead('a', 1)], 0);
+        const older = readFileSync(join(directory, 'totals'));
+        before.add([dead('b', 2), dead('c', 4)], 0);
+        for (const file of files) {
+          const path = join(directory, file);
+          writeFileSync(path, damage(readFileSync(path), older));
+        }
+        const totals = new Totals(directory, undefined);
+        const { lost } = totals.load(() => {});
+        const { '': count = 0 } = countsOf(totals);
+        // Damage may put the older file back, whole; in both places that is what there is.
+        const isExact = count === 7 || (files.length === 2 && count === 1);
+        if (isExact) assert.deepEqual(lost, []);
+        else assert.deepEqual([files.length, count, lost.length], [2, 0, 1]);
+        outcomes[isExact ? 'exact' : 'lost'] += 1;
+        totals.add([dead('d', 8)], 0);
+        assert.deepEqual(countsOf(opened(directory)), { '': count + 8 });
+      }),
+      { numRuns: 150, includeErrorInReport: true },
+    );
+    t.diagnostic(JSON.stringify(outcomes));
   });
 
   it('are the same however the dead are cut into portions and read anew in between', (t) => {

@@ -9,6 +9,7 @@ import { type Merged, merge } from '../src/aggregate/merge.ts';
 import { GroupReader, type WorkerState } from '../src/aggregate/workers.ts';
 import { setLogLevel } from '../src/report.ts';
 import { snapshotFile, TOTALS_FILE } from '../src/snapshot/directory.ts';
+import { SnapshotFile } from '../src/snapshot/file.ts';
 import { encodeSnapshot, FORMAT_VERSION, SLOT_HEADER_BYTES } from '../src/snapshot/layout.ts';
 import { ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
 import { type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
@@ -16,7 +17,7 @@ import { SnapshotWriter } from '../src/snapshot/writer.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
 import { ofFormat } from './damages.ts';
 import { freshDirectory } from './processes.ts';
-import { deadMark, type Sleeper, startSleeper } from './sleepers.ts';
+import { deadMark, markOf, type Sleeper, startSleeper } from './sleepers.ts';
 
 // The reader says each kind of trouble once; these tests make all kinds of it.
 setLogLevel('none');
@@ -280,6 +281,94 @@ describe('a file that cannot be read', () => {
       assert.equal(reader.read()[0]!.snapshot.values[0], 6);
     });
   }
+
+  it('of a dead one of another version stays for whoever can read it, as many as exited ones may be shown', async (t) => {
+    const directory = freshDirectory(t);
+    const reader = open(directory, { maxExited: 2 });
+    const files: string[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const mark = await deadMark(t);
+      publish(directory, mark, 5);
+      const file = snapshotFile(mark, 0);
+      const path = join(directory, file);
+      writeFileSync(path, ofFormat(readFileSync(path), FORMAT_VERSION + 1));
+      files.push(file);
+      for (let read = 0; read < 3; read += 1) assert.deepEqual(reader.read(read), []);
+    }
+    assert.deepEqual(readdirSync(directory).sort(), files.slice(1).sort());
+    assert.deepEqual(
+      [...reader.errors],
+      [
+        ['version', 3],
+        ['lost', 1],
+      ],
+      'each is read once',
+    );
+  });
+
+  it('of a living one of another version is never deleted', (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, ownMark(), 5);
+    const path = join(directory, snapshotFile(ownMark(), 0));
+    const bytes = ofFormat(readFileSync(path), FORMAT_VERSION + 1);
+    writeFileSync(path, bytes);
+    const reader = open(directory, { exitedRetentionMs: 0, maxExited: 0 });
+    for (let n = 0; n < 5; n += 1) reader.read(n * RETENTION_MS);
+    assert.ok(readFileSync(path).equals(bytes));
+    assert.deepEqual([...reader.errors], [['version', 5]]);
+  });
+
+  it('of a dead one that was never read whole is told as lost, and gone', async (t) => {
+    const directory = freshDirectory(t);
+    writeFileSync(join(directory, snapshotFile(await deadMark(t), 0)), 'x'.repeat(100));
+    const reader = open(directory);
+    reader.read(0);
+    assert.deepEqual(readdirSync(directory), []);
+    assert.deepEqual(
+      [...reader.errors],
+      [
+        ['foreign', 1],
+        ['lost', 1],
+      ],
+    );
+  });
+
+  it('because it is the copy of another counts nobody twice', (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, ownMark(), 5, 1);
+    const path = join(directory, snapshotFile(ownMark(), 1));
+    copyFileSync(path, join(directory, snapshotFile(ownMark(), 2)));
+    copyFileSync(path, join(directory, snapshotFile({ pid: 1, processStart: markOf(1).processStart }, 1)));
+    const reader = open(directory);
+    assert.equal(counts(reader, reader.read())['c'], 5);
+    assert.deepEqual([...reader.errors], [['foreign', 2]]);
+  });
+
+  it('in its newer half shows no fall: the last good values stand in', (t) => {
+    const directory = freshDirectory(t);
+    const table = new SeriesTable(SLOT_HEADER_BYTES);
+    const cell = table.add(table.define(METRICS[0]!), {});
+    const path = join(directory, snapshotFile(ownMark(), 0));
+    const file = new SnapshotFile(path, { ...IDENTITY, ...ownMark() }, table);
+    t.after(() => file.close());
+    for (const value of [1, 2]) {
+      table.values[cell] = value;
+      file.write();
+    }
+    const reader = open(directory);
+    assert.equal(reader.read()[0]!.snapshot.values[0], 2);
+    const bytes = readFileSync(path);
+    const newer = bytes.lastIndexOf(Buffer.from(Float64Array.of(2).buffer));
+    bytes[newer + 7]! ^= 1;
+    writeFileSync(path, bytes);
+    assert.equal(reader.read()[0]!.snapshot.values[0], 2);
+    assert.deepEqual([...reader.errors], [['torn', 1]]);
+    assert.equal(
+      open(directory).read()[0]!.snapshot.values[0],
+      1,
+      'to one who has not seen it the older half is right',
+    );
+  });
 
   it('keeps its process among the living, for whom memory and CPU are sampled', (t) => {
     const directory = freshDirectory(t);
