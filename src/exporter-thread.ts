@@ -160,7 +160,7 @@ export class ExporterThread {
       const beaten = Atomics.load(beats, 0);
       missed = beaten === seen ? missed + 1 : 0;
       seen = beaten;
-      if (missed !== MAX_MISSED_LOOKS) return;
+      if (missed === 0 || missed % MAX_MISSED_LOOKS !== 0) return;
       report('error', `the exporter thread hangs, for ${missed} s by now: it is ended`);
       void worker.terminate();
     };

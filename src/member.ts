@@ -103,6 +103,7 @@ export function startMember(options: MemberOptions): Member {
     onStateChange,
     onResume: () => condition.resumed(),
     onBeat: () => {
+      if (writer.isRefused) restoreGroup(directory);
       lookForDisconnect(condition);
       forks?.look();
       threads.look();
@@ -148,8 +149,7 @@ export function startMember(options: MemberOptions): Member {
     onError: (error) => failures.count('thread', error),
   });
   const stops = [threads.stop];
-  // Signals are the main thread's.
-  if (role !== 'thread') stops.push(watchSignals(head ? ALL_SIGNALS : STATE_SIGNALS, onSignal));
+  if (role !== 'thread') stops.push(watchSignals(head ? ALL_SIGNALS : STATE_SIGNALS, onSignal)); // Threads have none.
   let forks: ReturnType<typeof watchCluster> | undefined;
   let born = false;
 
@@ -161,7 +161,9 @@ export function startMember(options: MemberOptions): Member {
     http.abandon(crashes.errorType() ?? ABORTED);
     appMetrics?.collectNow();
     threads.look();
-    writer.close(role === 'thread' ? { ended: true, ...(exitCode !== undefined && { exitCode }) } : undefined);
+    writer.close(
+      role === 'thread' ? { ended: true, ...(exitCode !== undefined && { exitCode: Number(exitCode) }) } : undefined,
+    );
     if (head) hooks.onExit?.(server);
     leadership.leave();
   };

@@ -3,6 +3,7 @@
  * listener, which the app would see, tells of their end; so they are looked at.
  */
 import { channel } from 'node:diagnostics_channel';
+import { performance } from 'node:perf_hooks';
 import { BroadcastChannel, type Worker } from 'node:worker_threads';
 
 /** Marks a thread of this package's own, on its class: it is there when the thread is told of, which is in its constructor. */
@@ -10,6 +11,7 @@ export const OWN_THREAD = Symbol('gunicorn-otel.own-thread');
 
 export interface StartedThread {
   readonly threadId: number;
+  /** See now. */
   readonly startedMs: number;
   /** Whether it has ended, or nobody holds it any more, which nobody can while it runs. @throws never */
   hasEnded(): boolean;
@@ -19,6 +21,10 @@ export interface StartedThread {
 const threadStart = channel('worker_threads');
 const threads = new Set<StartedThread>();
 let look = prune;
+
+/** The clock by which threads are started: of this thread, in ms. Taken once: tests of the app may put another in its place. */
+export const now = performance.now.bind(performance);
+
 // Between threads of one process and nobody else.
 const WAKE_CHANNEL = '@x/gunicorn-otel.wake';
 
@@ -86,7 +92,7 @@ function noted(worker: Worker): StartedThread {
   const weak = new WeakRef(worker);
   return {
     threadId: worker.threadId,
-    startedMs: Date.now(),
+    startedMs: now(),
     hasEnded: () => (weak.deref()?.threadId ?? -1) === -1,
   };
 }

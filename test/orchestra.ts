@@ -86,34 +86,57 @@ export function ask(port: number): { count: Answered; stop(): Promise<Answered> 
   };
 }
 
-/** Scrapes all the time; fails where a scrape fails or anything that must not fall has fallen. */
-export function watchTotals(running: Running, everyMs = 50): { stop(): Promise<{ scrapes: number; last: Sample[] }> } {
+/** What has been seen by scraping all the time. */
+export interface Watched {
+  /** That were answered, and how many have failed since the last of them. */
+  scrapes: number;
+  failures: number;
+  last: Sample[];
+}
+
+/**
+ * Scrapes all the time; fails where anything that must not fall has fallen.
+ *
+ * @param mayFail - there are times without an endpoint
+ */
+export function watchTotals(
+  owner: Owner,
+  running: Running,
+  { everyMs = 50, mayFail = false } = {},
+): { seen: Readonly<Watched>; stop(): Promise<Watched> } {
+  const seen: Watched = { scrapes: 0, failures: 0, last: [] };
+  const highest = new Map<string, number>();
   let stopped = false;
-  let scrapes = 0;
-  let last: Sample[] = [];
   const all = (async () => {
-    const seen = new Map<string, number>();
-    while (!stopped) {
-      last = await running.scrape();
-      scrapes += 1;
-      for (const [series, value] of rising(last)) {
-        assert.ok(value >= (seen.get(series) ?? 0), `${series} fell from ${seen.get(series)} to ${value}`);
-        seen.set(series, value);
+    for (; !stopped; await delay(everyMs)) {
+      try {
+        seen.last = await running.scrape();
+      } catch (error) {
+        if (!mayFail) throw error;
+        seen.failures += 1;
+        continue;
       }
-      const shown = rising(last);
-      for (const series of seen.keys()) assert.ok(shown.has(series), `${series} is gone`);
-      await delay(everyMs);
+      const shown = rising(seen.last);
+      for (const [series, before] of highest) {
+        const value = shown.get(series) ?? Number.NaN;
+        assert.ok(value >= before, `${series} fell from ${before} to ${value}`);
+      }
+      for (const [series, value] of shown) highest.set(series, value);
+      seen.scrapes += 1;
+      seen.failures = 0;
     }
-    return { scrapes, last };
+    return seen;
   })();
   // It is awaited in stop(); until then its failure is not unhandled.
   all.catch(() => {});
-  return {
-    stop() {
-      stopped = true;
-      return all;
-    },
+  const stop = () => {
+    stopped = true;
+    return all;
   };
+  owner.after(async () => {
+    await stop().catch(() => {});
+  });
+  return { seen, stop };
 }
 
 function rising(samples: Sample[]): Map<string, number> {

@@ -43,7 +43,7 @@ test('each end of a thread is told as what it was, also of one that was there be
   const small = await app.thread({ resourceLimits: { maxOldGenerationSizeMb: 20 } });
   for (const { port } of [...threads, small]) await requests(`http://127.0.0.1:${port}/`, 3);
   await settled(app, 18);
-  const watch = watchTotals(app);
+  const watch = watchTotals(t, app);
   for (const [index, [end, code, ending]] of ends.entries()) {
     const { id } = threads[index]!;
     end(id.slice(2));
@@ -63,7 +63,7 @@ test('a thread that is blocked is unresponsive, one that is terminated while it 
   const [blocked, spinning, idle] = [await app.thread(), await app.thread(), await app.thread()];
   for (const { port } of [blocked, spinning, idle]) await requests(`http://127.0.0.1:${port}/`, 4);
   await settled(app, 12);
-  const watch = watchTotals(app);
+  const watch = watchTotals(t, app);
   app.tell('tell', blocked.id.slice(2), 'block', '6000');
   app.tell('tell', spinning.id.slice(2), 'spin');
   const stateOf = async (id: string) => workerStates(await app.scrape()).get(id)?.state;
@@ -138,7 +138,7 @@ test('a thread that is started with another environment, or a shared one, is of 
 
 test('a hundred and twenty threads that each count one and end are counted, and leave no more than the newest', async (t) => {
   const app = start(t, [fixture('runs-tasks-in-threads.mjs'), '120']);
-  const watch = watchTotals(app, 100);
+  const watch = watchTotals(t, app, { everyMs: 100 });
   await until(() => /^all done$/m.test(app.output.stdout), 'all tasks are done', 300_000);
   await until(async () => sum(await app.scrape(), 'tasks_total') === 120, 'all tasks are counted');
   await areReplaced(app, { quit: 116 });

@@ -1,6 +1,6 @@
 /** How the gauges of several processes become one: the modes and their names, as Python's client has them. */
 
-/** A gauge of one process: its value, and when it was set (unix ms). */
+/** A gauge of one process: its value, and when it was set by the machine's monotonic clock. */
 export type GaugeCell = Float64Array;
 
 /** How two processes' values become one; `undefined`: each keeps its own, with its worker_id. */

@@ -1,5 +1,6 @@
 /** The app's metrics in the process's table: finds the cell of each data point that the SDK gives as a delta and adds it. */
 import type { DataPointType, Histogram, MetricData, ScopeMetrics } from '@opentelemetry/sdk-metrics';
+import { monotonicMs } from '../snapshot/monotonic.ts';
 import { OVERFLOW_METRIC, OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor, SeriesTable } from '../snapshot/series-table.ts';
 import type { Failures } from './failures.ts';
@@ -137,7 +138,7 @@ export class AppCells {
 function accumulate(values: Float64Array, cell: number, descriptor: MetricDescriptor, value: unknown): boolean {
   if (descriptor.kind === 'gauge') {
     values[cell] = value as number;
-    values[cell + 1] = Date.now();
+    values[cell + 1] = monotonicMs();
   } else if (descriptor.kind === 'histogram') {
     const { sum = 0, buckets } = value as Histogram;
     if (!Number.isFinite(sum)) return false;

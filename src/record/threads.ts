@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { markEnded, snapshotFile } from '../snapshot/directory.ts';
 import { EXIT_CAUSES, type ExitCause } from '../snapshot/exit-events.ts';
 import type { Identity } from '../snapshot/layout.ts';
+import { monotonicMs } from '../snapshot/monotonic.ts';
 import type { ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
-import { forgetThread, lookAtStarts, type StartedThread, startedThreads } from '../started-threads.ts';
+import { forgetThread, lookAtStarts, now, type StartedThread, startedThreads } from '../started-threads.ts';
 import type { ExitedWorker } from './cluster.ts';
 import { type Exit, type Exits, idOf } from './exits.ts';
 import { Succession, WINDOW_MS } from './succession.ts';
@@ -43,7 +44,7 @@ export function watchThreads(options: ThreadsOptions): { look(): void; stop(): v
   let firstSeenMs = Number.POSITIVE_INFINITY;
 
   const look = () => {
-    const nowMs = Date.now();
+    const nowMs = now();
     const threads = startedThreads();
     // In this order: who ends and who is there already are of one fleet.
     for (const thread of threads) guarded(() => place(thread, nowMs));
@@ -80,7 +81,7 @@ export function watchThreads(options: ThreadsOptions): { look(): void; stop(): v
     const worker = { clusterId, threadId, startSeconds: identity.startSeconds, parent };
     const why = causeOf(identity);
     const code = identity.ended ? (identity.exitCode ?? 0) : KILLED_CODE;
-    const exit = exits.ended(worker, why, nowMs);
+    const exit = exits.ended(worker, why, monotonicMs());
     if (succession.leaving(threadId, nowMs)) exits.succeeded(exit);
     else succession.vacated(exit, nowMs);
     changed();

@@ -60,6 +60,11 @@ export class SnapshotWriter {
     this.flush();
   }
 
+  /** Whether the last write was refused. */
+  get isRefused(): boolean {
+    return this.#failed;
+  }
+
   /** A value that must survive a SIGKILL has changed. @param nowMs - performance.now() */
   changed(nowMs: number): void {
     this.#dirty = true;
@@ -121,7 +126,7 @@ export class SnapshotWriter {
 
   #beat(): void {
     this.#options.onBeat?.();
-    this.#file.checkName();
+    this.#file.check();
     this.flush();
   }
 
