@@ -8,7 +8,7 @@ import { request } from './requests.ts';
 const ENDS = ['SIGKILL', 'SIGUSR2', 'SIGTERM', 'SIGHUP'] as const;
 const MODES = ['all', 'liveall', 'min', 'livemin', 'max', 'livemax', 'sum', 'livesum', 'mostrecent', 'livemostrecent'];
 // Long enough to be seen in it, short enough to be waited for.
-const RETENTION_SECONDS = 6;
+const RETENTION_SECONDS = 10;
 
 test('the amount of a worker leaves the sum however it ends, and its successor brings its own; totals keep both', async (t) => {
   const env = { GUNICORN_OTEL_OBSERVABLE_INTERVAL: '1s', GUNICORN_OTEL_EXITED_RETENTION: '1s' };
