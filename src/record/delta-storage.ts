@@ -27,7 +27,7 @@ export interface DeltaProcessor {
   collect(): AttributeMap;
   readonly _aggregator: { createAccumulation(startTime: HrTime): Accumulation | undefined };
   /** Sets that are told apart, without the overflow. */
-  _cardinalityLimit: number;
+  readonly _cardinalityLimit: number;
 }
 
 /** The part of the SDK's storages, and of those that stand for several, that is used. */

@@ -102,16 +102,17 @@ export class Observables {
     const { failures, onOverflow } = this.#options;
     const delta = storage._deltaMetricStorage as DeltaProcessor;
     const { name } = storage._instrumentDescriptor;
-    return remembered(this.#sets, storage, () => {
-      const maxSets = delta._cardinalityLimit;
-      // The overflow of the SDK is not the sum of what is in it, and rises when nothing does.
-      delta._cardinalityLimit = Number.POSITIVE_INFINITY;
-      return new AttributeSets({
-        maxSets,
-        onProblem: (problem) => failures.count('attributes', `those of ${name} ${problem}`),
-        onOverflow: () => onOverflow(name),
-      });
-    });
+    // The overflow of the SDK is not the sum of what is in it, and rises when nothing does: nothing may come to it.
+    return remembered(
+      this.#sets,
+      storage,
+      () =>
+        new AttributeSets({
+          maxSets: delta._cardinalityLimit,
+          onProblem: (problem) => failures.count('attributes', `those of ${name} ${problem}`),
+          onOverflow: () => onOverflow(name),
+        }),
+    );
   }
 
   #guarded(callback: Callback, guardResult: (result: unknown) => unknown): Callback {
