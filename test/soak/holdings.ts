@@ -1,0 +1,141 @@
+/** What the long-lived processes of a fleet hold, looked at once a second: it must not grow with what is done to them. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Sample } from '../exposition.ts';
+import type { Fleet } from './fleet.ts';
+
+const EVERY_MS = 1000;
+/** Heaps are asked every so many times: it takes a garbage collection. */
+const HEAP_EVERY = 5;
+const MIB = 2 ** 20;
+/** Parts of the time: until the first all warms up, until the second it is early, and from the third on it is late. */
+const WARM = 0.25;
+const EARLY = 0.5;
+const LATE = 0.75;
+/** In less time processes are still warming up: what they allocate says nothing. */
+const MIN_MEMORY_SECONDS = 120;
+
+type Kind = 'files' | 'descriptors' | 'threads' | 'RSS' | 'heap' | 'series';
+
+// What an app that does the same all the time varies by; a leak per scrape, per death or per request exceeds it.
+const TOLERANCES: Readonly<Record<Kind, { most: number; isMemory?: true }>> = {
+  files: { most: 8 },
+  descriptors: { most: 10 },
+  threads: { most: 4 },
+  RSS: { most: 24 * MIB, isMemory: true },
+  heap: { most: 2 * MIB, isMemory: true },
+  series: { most: 60 },
+};
+
+export interface Holding {
+  readonly kind: Kind;
+  /** Whose. */
+  readonly of: string;
+  /** Medians, undefined where there was no sample. */
+  readonly early: number | undefined;
+  readonly late: number | undefined;
+  readonly leaks: boolean;
+}
+
+export interface HoldingsOptions {
+  readonly fleet: Fleet;
+  /** Pid of the fleet's primary. */
+  readonly primary: number;
+  /** Keys of the other processes that live all the time. */
+  readonly sheltered: ReadonlySet<string>;
+  readonly directory: string;
+  readonly seconds: number;
+  /** Of the last scrape. */
+  readonly samples: () => readonly Sample[];
+}
+
+/** Looks from construction until `stop`. */
+export class Holdings {
+  readonly #options: HoldingsOptions;
+  readonly #startMs = performance.now();
+  readonly #seen = new Map<string, { kind: Kind; of: string; values: { atMs: number; value: number }[] }>();
+  readonly #timer: NodeJS.Timeout;
+  #looks = 0;
+
+  constructor(options: HoldingsOptions) {
+    this.#options = options;
+    options.fleet.on('holds', (key, bytes) => {
+      if (key === 'primary' || key === 'exporter' || options.sheltered.has(key)) this.#note('heap', key, Number(bytes));
+    });
+    this.#timer = setInterval(() => this.#look(), EVERY_MS);
+  }
+
+  /** @returns what was held early and late, by kind and by whom */
+  stop(): Holding[] {
+    clearInterval(this.#timer);
+    const { seconds } = this.#options;
+    const within = (from: number, to: number) => {
+      return ({ atMs }: { atMs: number }) => {
+        const part = (atMs - this.#startMs) / 1000 / seconds;
+        return part >= from && part < to;
+      };
+    };
+    return [...this.#seen.values()].map(({ kind, of, values }) => {
+      const early = median(values.filter(within(WARM, EARLY)).map(({ value }) => value));
+      const late = median(values.filter(within(LATE, 1)).map(({ value }) => value));
+      const { most, isMemory = false } = TOLERANCES[kind];
+      const isJudged = early !== undefined && late !== undefined && (!isMemory || seconds >= MIN_MEMORY_SECONDS);
+      return { kind, of, early, late, leaks: isJudged && late - early > most };
+    });
+  }
+
+  #look(): void {
+    const { fleet, primary, sheltered, directory, samples } = this.#options;
+    const processes = [...sheltered].map((key) => ({ of: key, pid: fleet.get(key)?.pid }));
+    for (const { of, pid } of [{ of: 'primary', pid: primary }, ...processes]) {
+      if (pid === undefined) continue;
+      try {
+        this.#note('descriptors', of, readdirSync(`/proc/${pid}/fd`).length);
+        this.#note('threads', of, readdirSync(`/proc/${pid}/task`).length);
+        this.#note('RSS', of, rssBytes(pid));
+      } catch (error) {
+        // It has died, which somebody else finds out.
+        if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      }
+    }
+    this.#note('files', 'group', filesIn(directory));
+    const ofGroup = samples().filter(({ labels }) => labels['worker_id'] === undefined);
+    this.#note('series', 'group', ofGroup.length);
+    this.#note('series', 'workers', samples().length - ofGroup.length);
+    this.#looks += 1;
+    if (this.#looks % HEAP_EVERY !== 0) return;
+    for (const key of ['primary', ...sheltered]) fleet.order(key, 'hold');
+  }
+
+  #note(kind: Kind, of: string, value: number): void {
+    const name = `${kind} ${of}`;
+    const known = this.#seen.get(name) ?? { kind, of, values: [] };
+    this.#seen.set(name, known);
+    known.values.push({ atMs: performance.now(), value });
+  }
+}
+
+/** All files below a directory, by path. */
+export function filesBelow(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function filesIn(directory: string): number {
+  try {
+    return filesBelow(directory).length;
+  } catch (error) {
+    // A file has gone while it was listed.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return filesIn(directory);
+    throw error;
+  }
+}
+
+function rssBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1024;
+}
+
+function median(values: number[]): number | undefined {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
