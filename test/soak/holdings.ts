@@ -15,7 +15,7 @@ const LATE = 0.75;
 /** In less time processes are still warming up: what they allocate says nothing. */
 const MIN_MEMORY_SECONDS = 120;
 
-type Kind = 'files' | 'descriptors' | 'threads' | 'RSS' | 'heap' | 'series';
+type Kind = 'files' | 'descriptors' | 'threads' | 'RSS' | 'heap' | 'series' | 'worker ids';
 
 // What an app that does the same all the time varies by; a leak per scrape, per death or per request exceeds it.
 const TOLERANCES: Readonly<Record<Kind, { most: number; isMemory?: true }>> = {
@@ -24,7 +24,9 @@ const TOLERANCES: Readonly<Record<Kind, { most: number; isMemory?: true }>> = {
   threads: { most: 4 },
   RSS: { most: 24 * MIB, isMemory: true },
   heap: { most: 2 * MIB, isMemory: true },
+  // Of the sums over the group, buckets apart: a rare way to fail may be seen late for the first time.
   series: { most: 60 },
+  'worker ids': { most: 8 },
 };
 
 export interface Holding {
@@ -99,9 +101,10 @@ export class Holdings {
       }
     }
     this.#note('files', 'group', filesIn(directory));
-    const ofGroup = samples().filter(({ labels }) => labels['worker_id'] === undefined);
-    this.#note('series', 'group', ofGroup.length);
-    this.#note('series', 'workers', samples().length - ofGroup.length);
+    const ids = new Set(samples().map(({ labels }) => labels['worker_id']));
+    this.#note('worker ids', 'group', ids.size);
+    const sums = samples().filter(({ labels }) => !('worker_id' in labels || 'le' in labels));
+    this.#note('series', 'group', sums.length);
     this.#looks += 1;
     if (this.#looks % HEAP_EVERY !== 0) return;
     for (const key of ['primary', ...sheltered]) fleet.order(key, 'hold');

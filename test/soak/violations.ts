@@ -20,6 +20,12 @@ export class Violations {
     return this.#more === 0 ? this.#told : [...this.#told, `and ${this.#more} more`];
   }
 
+  /** One that comes of no action. */
+  addLate(what: string): void {
+    this.#told.push(what);
+  }
+
+  /** One that has just come to be. */
   add(what: string): void {
     if (this.#told.length >= MAX_TOLD) {
       this.#more += 1;
