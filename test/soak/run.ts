@@ -83,8 +83,7 @@ export async function soak(owner: Owner, { seconds, seed }: SoakOptions): Promis
   const samples = () => watch.samples;
   const holdings = new Holdings({ fleet, primary: app.pid, sheltered, directory, seconds, samples });
 
-  const over = await Promise.race([delay(seconds * 1000), app.ended()]);
-  if (over) violations.add(`the primary has ended: ${JSON.stringify(over)}`);
+  await delay(seconds * 1000, undefined, { signal: endOf(app) }).catch(() => violations.add('the primary has ended'));
   await chaos.stop();
   const held = holdings.stop();
   await violations.unless(until(() => isWhole(fleet), 'a whole fleet', DEADLINE_MS));
@@ -112,6 +111,12 @@ export async function soak(owner: Owner, { seconds, seed }: SoakOptions): Promis
     stderr: app.output.stderr,
     violations: violations.all,
   };
+}
+
+function endOf({ child }: Running): AbortSignal {
+  const ended = new AbortController();
+  child.once('exit', () => ended.abort());
+  return ended.signal;
 }
 
 function isWhole(fleet: Fleet): boolean {
