@@ -107,16 +107,19 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     loses: 'all',
     do: ({ key }, { fleet }) => fleet.order(processOf(key), 'end-thread'),
   },
+  // Node goes on answering for a moment after the `exit` event of a thread: that is not counted.
   'thread, uncaught error': {
     weight: 2,
     hits: isThread,
     ends: true,
+    loses: 'all',
     do: ({ key }, { fleet }) => fleet.order(processOf(key), 'fail-thread'),
   },
   'thread, process.exit()': {
     weight: 1,
     hits: isThread,
     ends: true,
+    loses: 'all',
     do: ({ key }, { fleet }) => fleet.order(processOf(key), 'exit-thread'),
   },
   'exporter thread terminated': {

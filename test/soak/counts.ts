@@ -9,6 +9,7 @@ import type { Check } from './watch.ts';
 
 /** A member that is dead so long has been read a last time. */
 const SETTLED_MS = 2000;
+const COUNTS = /^gunicorn_worker_(failed_)?requests_total$/;
 
 /** Requests that are counted as done; those that a client has given up are none of them. */
 export function completed(samples: readonly Sample[]): number {
@@ -73,7 +74,10 @@ export function losses(fleet: Fleet, ledger: Ledger, boundMs: number): Losses {
       found.members += 1;
       found.answers += lost;
       found.lastMs.push(lastMs);
-      if (lastMs > boundMs) violation(`${key} has lost ${lost} of ${ledger.answeredBy(key)}, the last ${lastMs} ms`);
+      if (lastMs <= boundMs) continue;
+      const own = samples.filter(({ name, labels }) => COUNTS.test(name) && keyOf(labels['worker_id']) === key);
+      const told = own.map(({ name, labels, value }) => `${name} ${Object.values(labels)} ${value}`).join(', ');
+      violation(`${key} has lost ${lost} of ${ledger.answeredBy(key)}, the last ${lastMs} ms; it tells ${told}`);
     }
   };
   return { check, found, judged: () => judgedCount };

@@ -1,5 +1,5 @@
 /** What the long-lived processes of a fleet hold, looked at once a second: it must not grow with what is done to them. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Sample } from '../exposition.ts';
 import type { Fleet } from './fleet.ts';
@@ -15,12 +15,26 @@ const LATE = 0.75;
 /** In less time processes are still warming up: what they allocate says nothing. */
 const MIN_MEMORY_SECONDS = 120;
 
-type Kind = 'files' | 'descriptors' | 'threads' | 'RSS' | 'heap' | 'series' | 'worker ids';
+type Kind =
+  | 'files'
+  | 'descriptors'
+  | 'sockets'
+  | 'processes looked at'
+  | 'threads'
+  | 'RSS'
+  | 'heap'
+  | 'series'
+  | 'worker ids';
 
 // What an app that does the same all the time varies by; a leak per scrape, per death or per request exceeds it.
 const TOLERANCES: Readonly<Record<Kind, { most: number; isMemory?: true }>> = {
   files: { most: 8 },
-  descriptors: { most: 10 },
+  // Apart from those of the next two.
+  descriptors: { most: 6 },
+  // Kept-alive connections of clients, which go from one process to the other.
+  sockets: { most: 16 },
+  // pidusage closes them a minute or more after the process has ended: as many as have ended in that time.
+  'processes looked at': { most: 40 },
   threads: { most: 4 },
   RSS: { most: 24 * MIB, isMemory: true },
   heap: { most: 2 * MIB, isMemory: true },
@@ -92,7 +106,7 @@ export class Holdings {
     for (const { of, pid } of [{ of: 'primary', pid: primary }, ...processes]) {
       if (pid === undefined) continue;
       try {
-        this.#note('descriptors', of, readdirSync(`/proc/${pid}/fd`).length);
+        this.#noteDescriptors(of, pid);
         this.#note('threads', of, readdirSync(`/proc/${pid}/task`).length);
         this.#note('RSS', of, rssBytes(pid));
       } catch (error) {
@@ -108,6 +122,15 @@ export class Holdings {
     this.#looks += 1;
     if (this.#looks % HEAP_EVERY !== 0) return;
     for (const key of ['primary', ...sheltered]) fleet.order(key, 'hold');
+  }
+
+  #noteDescriptors(of: string, pid: number): void {
+    const counts = { descriptors: 0, sockets: 0, 'processes looked at': 0 };
+    for (const target of descriptorsOf(pid)) {
+      const isStat = /^\/proc\/\d+\/stat$/.test(target);
+      counts[isStat ? 'processes looked at' : target.startsWith('socket:') ? 'sockets' : 'descriptors'] += 1;
+    }
+    for (const [kind, count] of Object.entries(counts)) this.#note(kind as keyof typeof counts, of, count);
   }
 
   #note(kind: Kind, of: string, value: number): void {
@@ -133,6 +156,18 @@ function filesIn(directory: string): number {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return filesIn(directory);
     throw error;
   }
+}
+
+// What each is open on.
+function descriptorsOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((descriptor) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${descriptor}`)];
+    } catch {
+      // Closed meanwhile.
+      return [];
+    }
+  });
 }
 
 function rssBytes(pid: number): number {

@@ -1,41 +1,32 @@
-/** What must not be and was, each with what was done before it. */
+/** What must not be and was: the first of each kind, with what was done before it, and how often there was the like. */
 import type { Done } from './chaos.ts';
 
-const MAX_TOLD = 20;
 const MAX_HISTORY = 12;
 
+/** Of one soak; times are told from construction on. */
 export class Violations {
   readonly #history: () => readonly Done[];
   readonly #startMs = performance.now();
-  #more = 0;
-  readonly #told: string[] = [];
+  readonly #kinds = new Map<string, { first: string; count: number }>();
 
   /** @param history - what has been done so far, the last at the end */
   constructor(history: () => readonly Done[]) {
     this.#history = history;
   }
 
-  /** One text each; where there are too many, how many more there were. */
+  /** A text per kind. */
   get all(): string[] {
-    return this.#more === 0 ? this.#told : [...this.#told, `and ${this.#more} more`];
+    return [...this.#kinds.values()].map(({ first, count }) =>
+      count === 1 ? first : `${count} times, first ${first}`,
+    );
   }
 
-  /** One that comes of no action. */
-  addLate(what: string): void {
-    this.#told.push(what);
-  }
-
-  /** One that has just come to be. */
+  /** Adds one that has just come to be. */
   add(what: string): void {
-    if (this.#told.length >= MAX_TOLD) {
-      this.#more += 1;
-      return;
-    }
-    const nowMs = performance.now();
-    const last = this.#history().slice(-MAX_HISTORY);
-    const done = last.map(({ name, key, atMs }) => `    ${Math.round(nowMs - atMs)} ms before: ${name} ${key ?? ''}`);
-    const seconds = ((nowMs - this.#startMs) / 1000).toFixed(1);
-    this.#told.push([`after ${seconds} s: ${what}`, ...done].join('\n'));
+    const kind = what.replaceAll(/\{.*\}|\d+/g, '');
+    const known = this.#kinds.get(kind);
+    if (known) known.count += 1;
+    else this.#kinds.set(kind, { first: this.#told(what), count: 1 });
   }
 
   /** Waits for it; what it throws is one. */
@@ -45,5 +36,12 @@ export class Violations {
     } catch (error) {
       this.add((error as Error).message);
     }
+  }
+
+  #told(what: string): string {
+    const nowMs = performance.now();
+    const last = this.#history().slice(-MAX_HISTORY);
+    const done = last.map(({ name, key, atMs }) => `    ${Math.round(nowMs - atMs)} ms before: ${name} ${key ?? ''}`);
+    return [`after ${((nowMs - this.#startMs) / 1000).toFixed(1)} s: ${what}`, ...done].join('\n');
   }
 }
