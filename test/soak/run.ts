@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Sample, select, sum } from '../exposition.ts';
 import { fixture, freshDirectory, type Owner, type Running, start, until } from '../processes.ts';
@@ -154,7 +155,10 @@ function allIsCounted(watch: Watch, ledger: Ledger): Promise<unknown> {
 // Nothing of the dead is in a scrape, and there is a file for each of the living and for the primary.
 function onlyTheLivingAreLeft(watch: Watch, fleet: Fleet, directory: string): Promise<unknown> {
   const shown = () => new Set(watch.samples.flatMap(({ labels }) => keyOf(labels['worker_id']) ?? []));
-  const files = () => filesBelow(directory).filter((path) => path.includes('.snapshot'));
+  const files = () =>
+    filesBelow(directory)
+      .map((path) => basename(path))
+      .filter((name) => name.includes('.snapshot'));
   return until(
     () => shown().size === fleet.living().length && files().length === fleet.living().length + 1,
     () => `${fleet.living().map(({ key }) => key)} live; shown are ${[...shown()]}; there are ${files().join(' ')}`,
@@ -181,9 +185,17 @@ function restarts(samples: readonly Sample[]): number {
 }
 
 async function endsWhole(app: Running): Promise<void> {
+  let end: string | undefined;
+  app.child.once('exit', (code, signal) => {
+    end = String(signal ?? code);
+  });
   process.kill(app.pid, 'SIGTERM');
-  const { code, signal } = await app.ended();
-  if (code !== 0) throw new Error(`the primary has ended with ${signal ?? code}`);
+  const last = () => app.output.stdout.split('\n').slice(-10).join('; ');
+  await until(
+    () => end,
+    () => `the end of the primary; last it said ${last()}`,
+  );
+  if (end !== '0') throw new Error(`the primary has ended with ${end}`);
   await until(() => processGroup(app.pid).length === 0, `no process: ${processGroup(app.pid)}`);
   const left = existsSync(app.directory) ? readdirSync(app.directory) : [];
   if (left.length > 0) throw new Error(`left in the directory: ${left}`);
