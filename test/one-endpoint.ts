@@ -1,0 +1,172 @@
+/** The one endpoint of processes that nobody above them holds together: who listens, what it says, how long it is away. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseExposition, type Sample, select, sum } from './exposition.ts';
+import { type Owner, type Running, until } from './processes.ts';
+import { COUNT, settled } from './request-count.ts';
+import { request } from './requests.ts';
+
+/** The counter of the fixtures that count their answers. */
+export const ANSWERS = 'shop_answers_total';
+/** The issue's promise for a hand-over. */
+export const PROMISED_GAP_MS = 2000;
+const SCRAPE_EVERY_MS = 50;
+const SCRAPE_TIMEOUT_MS = 1000;
+// proc(5), /proc/net/tcp: the state of a socket that listens.
+const LISTENS = '0A';
+
+export interface Watched {
+  scrapes: number;
+  failed: number;
+  /** Between two scrapes that succeeded, the longest first. */
+  gapsMs: number[];
+}
+
+/** An endpoint that may be away for a while: each scrape is tried until it succeeds. */
+export function endpointAt(port: number): Pick<Running, 'scrape'> {
+  return {
+    async scrape() {
+      let problem: unknown = 'nothing';
+      const attempt = async () => {
+        try {
+          return await scrapeOnce(port);
+        } catch (error) {
+          problem = unlessWrong(error);
+          return undefined;
+        }
+      };
+      return until(attempt, () => `a scrape on port ${port}; there was ${problem}`);
+    },
+  };
+}
+
+/** Waits until that many requests, and as many answers by the app's own counter, are in the sums: no more, no fewer. */
+export async function countsExactly(running: Pick<Running, 'scrape'>, count: number): Promise<Sample[]> {
+  await settled(running, count);
+  let samples: Sample[] = [];
+  await until(
+    async () => {
+      samples = await running.scrape();
+      return sum(samples, ANSWERS) >= count;
+    },
+    () => `${count} answers by the app's counter; there are ${sum(samples, ANSWERS)}`,
+  );
+  assert.equal(sum(samples, ANSWERS), count, ANSWERS);
+  assert.equal(sum(samples, COUNT), count, COUNT);
+  return samples;
+}
+
+/** The worker_ids of the living that a scrape tells; fails when two of them are the same. */
+export function livingWorkers(samples: Sample[]): string[] {
+  const ids = select(samples, 'gunicorn_worker_state').map(({ labels }) => labels['worker_id']!);
+  assert.equal(new Set(ids).size, ids.length, `a worker_id twice: ${ids}`);
+  return ids;
+}
+
+/** Waits until a scrape tells so many living workers. */
+export function areLiving(running: Pick<Running, 'scrape'>, count: number): Promise<string[]> {
+  let ids: string[] = [];
+  return until(
+    async () => {
+      ids = livingWorkers(await running.scrape());
+      return ids.length === count && ids;
+    },
+    () => `${count} living workers; there are ${ids}`,
+  );
+}
+
+/** The pids of all processes that listen on a TCP port; one that has it twice is in it once. */
+export function listenersOn(port: number): number[] {
+  const inodes = new Set<string>();
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    for (const line of readFileSync(table, 'latin1').trim().split('\n').slice(1)) {
+      const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
+      if (state === LISTENS && Number.parseInt(local!.split(':')[1]!, 16) === port) inodes.add(`socket:[${inode}]`);
+    }
+  }
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && openFiles(name).some((target) => inodes.has(target)))
+    .map(Number);
+}
+
+/** Waits until somebody listens; fails when it is more than one process. */
+export async function leaderAt(port: number): Promise<number> {
+  const pids = await until(() => {
+    const found = listenersOn(port);
+    return found.length > 0 && found;
+  }, `a process that listens on port ${port}`);
+  assert.equal(pids.length, 1, `${pids} listen on port ${port}`);
+  return pids[0]!;
+}
+
+/** Scrapes all the time; stop() fails when a sum has fallen between any two scrapes that succeeded. */
+export function watchEndpoint(owner: Owner, port: number, names = [COUNT, ANSWERS]): { stop(): Promise<Watched> } {
+  const watched: Watched = { scrapes: 0, failed: 0, gapsMs: [] };
+  let stopped = false;
+  const watch = async () => {
+    let last = names.map(() => 0);
+    let lastAt: number | undefined;
+    while (!stopped) {
+      const samples = await scrapeOnce(port).catch((error: unknown) => void unlessWrong(error));
+      if (samples) {
+        const now = performance.now();
+        if (lastAt !== undefined) watched.gapsMs.push(now - lastAt);
+        lastAt = now;
+        watched.scrapes += 1;
+        last = names.map((name, index) => {
+          const value = sum(samples, name);
+          assert.ok(value >= last[index]!, `${name} fell from ${last[index]} to ${value}`);
+          return value;
+        });
+      } else if (lastAt !== undefined) watched.failed += 1;
+      await delay(SCRAPE_EVERY_MS);
+    }
+    watched.gapsMs.sort((a, b) => b - a);
+    return watched;
+  };
+  const all = watch();
+  // It is awaited in stop(); until then its failure is not unhandled.
+  all.catch(() => {});
+  const stop = () => {
+    stopped = true;
+    return all;
+  };
+  owner.after(async () => {
+    await stop().catch(() => {});
+  });
+  return { stop };
+}
+
+/** In words, for a test's diagnostics. */
+export function inWords({ scrapes, failed, gapsMs }: Watched): string {
+  const longest = gapsMs.slice(0, 5).map((gap) => gap.toFixed(0));
+  return `${scrapes} scrapes, ${failed} failed; the longest gaps were ${longest.join(', ')} ms`;
+}
+
+async function scrapeOnce(port: number): Promise<Sample[]> {
+  const answer = await request(`http://127.0.0.1:${port}/metrics`, { timeout: SCRAPE_TIMEOUT_MS });
+  assert.equal(answer.status, 200, answer.body);
+  return parseExposition(answer.body);
+}
+
+// Nobody may listen for a while; who answers must answer well.
+function unlessWrong(error: unknown): unknown {
+  if (error instanceof assert.AssertionError) throw error;
+  return error;
+}
+
+// A process may end, or be another user's, while it is looked at.
+function openFiles(pid: string): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+      } catch {
+        return [];
+      }
+    });
+  } catch {
+    return [];
+  }
+}
