@@ -1,6 +1,7 @@
 /** The one endpoint of processes that nobody above them holds together: who listens, what it says, how long it is away. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseExposition, type Sample, select, sum } from './exposition.ts';
 import { type Owner, type Running, until } from './processes.ts';
@@ -76,18 +77,19 @@ export function areLiving(running: Pick<Running, 'scrape'>, count: number): Prom
   );
 }
 
-/** The pids of all processes that listen on a TCP port; one that has it twice is in it once. */
+/** The pids of all processes that listen on a TCP port. */
 export function listenersOn(port: number): number[] {
-  const inodes = new Set<string>();
-  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    for (const line of readFileSync(table, 'latin1').trim().split('\n').slice(1)) {
-      const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
-      if (state === LISTENS && Number.parseInt(local!.split(':')[1]!, 16) === port) inodes.add(`socket:[${inode}]`);
-    }
-  }
+  const sockets = listeningSockets();
+  const ours = (pid: number) => openFiles(pid).some((target) => sockets.get(target) === port);
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && openFiles(name).some((target) => inodes.has(target)))
-    .map(Number);
+    .map(Number)
+    .filter((pid) => pid > 0 && ours(pid));
+}
+
+/** The TCP ports that a process listens on, each as often as it has a socket of its own for it. */
+export function portsOf(pid: number): number[] {
+  const sockets = listeningSockets();
+  return openFiles(pid).flatMap((target) => sockets.get(target) ?? []);
 }
 
 /** Waits until somebody listens; fails when it is more than one process. */
@@ -98,6 +100,19 @@ export async function leaderAt(port: number): Promise<number> {
   }, `a process that listens on port ${port}`);
   assert.equal(pids.length, 1, `${pids} listen on port ${port}`);
   return pids[0]!;
+}
+
+/** Who leads the only group of a directory, by its lock of the highest number; undefined when there is none. */
+export function lockHolder(directory: string): number | undefined {
+  const group = join(directory, readdirSync(directory)[0] ?? '');
+  const locks = readdirSync(group).flatMap((file) => /^leader-(\d+)$/.exec(file)?.[1] ?? []);
+  const highest = Math.max(...locks.map(Number));
+  try {
+    return JSON.parse(readFileSync(join(group, `leader-${highest}`), 'utf8')).pid;
+  } catch {
+    // It is replaced, or being written.
+    return undefined;
+  }
 }
 
 /** Scrapes all the time; stop() fails when a sum has fallen between any two scrapes that succeeded. */
@@ -156,8 +171,20 @@ function unlessWrong(error: unknown): unknown {
   return error;
 }
 
+// As they are called in /proc/<pid>/fd, with the port of each.
+function listeningSockets(): Map<string, number> {
+  const sockets = new Map<string, number>();
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    for (const line of readFileSync(table, 'latin1').trim().split('\n').slice(1)) {
+      const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
+      if (state === LISTENS) sockets.set(`socket:[${inode}]`, Number.parseInt(local!.split(':')[1]!, 16));
+    }
+  }
+  return sockets;
+}
+
 // A process may end, or be another user's, while it is looked at.
-function openFiles(pid: string): string[] {
+function openFiles(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
       try {
