@@ -108,7 +108,7 @@ export function lockHolder(directory: string): number | undefined {
   const locks = readdirSync(group).flatMap((file) => /^leader-(\d+)$/.exec(file)?.[1] ?? []);
   const highest = Math.max(...locks.map(Number));
   try {
-    return JSON.parse(readFileSync(join(group, `leader-${highest}`), 'utf8')).pid;
+    return JSON.parse(readFileSync(join(group, `leader-${highest}`), 'utf8')).holder.pid;
   } catch {
     // It is replaced, or being written.
     return undefined;
