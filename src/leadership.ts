@@ -80,10 +80,11 @@ export class Leadership {
 
   #tryToLead(watch: LeaderWatch): boolean {
     const { directory, makeExporter, onLead } = this.#options;
-    if (!watch.isVacant()) return false;
+    const after = watch.vacancy();
+    if (after === undefined) return false;
     let lead: Lead | undefined;
     try {
-      lead = takeLead(directory, this.#holder, Date.now());
+      lead = takeLead(directory, this.#holder, after, Date.now());
     } catch (error) {
       // Where nothing can be written there is nobody else, either: the port alone decides.
       report('warn', `no lock can be made in ${directory} (${messageOf(error)}): process ${process.pid} leads without`);

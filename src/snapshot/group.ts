@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { GunicornOtelError, messageOf } from '../errors.ts';
 import { type FileOwner, list, listSnapshots, markEnded, snapshotFile } from './directory.ts';
-import { isHolderAlive, readLeader } from './leader.ts';
+import { isHeld, readLeader } from './leader.ts';
 import { formatMark, isAlive, isForeign, isSameProcess, ownMark, type ProcessMark } from './process-mark.ts';
 
 // Snapshots hold route patterns and error names: readable by their owner only.
@@ -41,6 +41,12 @@ export function createGroupDirectory(base: string, name = formatMark(ownMark()))
     }
   }
   throw new GunicornOtelError('GUNICORN_OTEL_ERR_DIRECTORY', problems.join('; '));
+}
+
+/** The groups in `base` that somebody lives in, absolute. @throws never */
+export function liveGroups(base: string): string[] {
+  const paths = list(base).map((name) => join(base, name));
+  return paths.filter((path) => isLiveGroup(path) && !isDeserted(path));
 }
 
 /** Whether `path` is a group's directory that this user may join, somebody in it alive. @throws never */
@@ -86,16 +92,22 @@ export function leaveGroup(path: string, own: FileOwner, leads: boolean): void {
     return;
   }
   const leader = readLeader(path);
-  if (!leads && leader && isHolderAlive(path, leader)) return;
+  if (!leads && leader && isHeld(path, leader)) return;
   try {
     // In this order: of two that leave at once, the second one to look sees both gone.
     markEnded(path, own.mark, own.threadId, own.run);
-    const others = listSnapshots(path).filter(({ file }) => file !== snapshotFile(own.mark, own.threadId, own.run));
-    const isThere = others.some(({ mark, ended }) => !ended && !isOwnThread(mark, own) && isAlive(mark));
-    if (!isThere) removeGroup(path);
+    if (isDeserted(path, own)) removeGroup(path);
   } catch {
     // The directory is gone, or cannot be written to: what is left is found by the next sweep.
   }
+}
+
+/** Whether no member of a group is left, `but` for one. @throws never */
+export function isDeserted(path: string, but?: FileOwner): boolean {
+  const others = listSnapshots(path).filter(
+    ({ file }) => !but || file !== snapshotFile(but.mark, but.threadId, but.run),
+  );
+  return !others.some(({ mark, ended }) => !ended && !(but && isOwnThread(mark, but)) && isAlive(mark));
 }
 
 /** Deletes a group and everything in it. @throws never: what is left is found by the next sweep */

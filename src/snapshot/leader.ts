@@ -1,9 +1,9 @@
 /**
  * Who of a group exposes it and folds its dead: the holder of the lock file with the highest number. A number is taken by
- * making its file, which only one can; who finds the holder gone takes the next. So there is no lock to be broken, and a
- * holder that was only thought to be gone finds a higher number than its own.
+ * making its file, which only one can; who finds the holder of one gone takes the next, and no number is ever taken twice.
+ * So there is no lock to be broken, and a holder that was only thought to be gone finds a higher number than its own.
  */
-import { closeSync, openSync, readFileSync, rmSync, statSync, utimesSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { isMarkedEnded, list } from './directory.ts';
@@ -16,6 +16,8 @@ const LOCK_NAME = /^leader-(\d+)$/;
 /** A process or thread that may lead. */
 export interface Holder extends ProcessMark {
   readonly threadId: number;
+  /** It is there for that alone, and takes the lead from members; see serve.ts. */
+  readonly dedicated?: true;
 }
 
 /** What the leader holds: its lock's number, and what is in the file. */
@@ -32,6 +34,8 @@ export interface Leader {
   /** Undefined where its file is not written yet, or cannot be read. */
   readonly holder: Holder | undefined;
   readonly startMs: number | undefined;
+  /** It was given back. */
+  readonly released: boolean;
   /** Changes as long as it is held. */
   readonly touchedMs: number;
 }
@@ -46,12 +50,13 @@ export function readLeader(directory: string): Leader | undefined {
     return { number, touchedMs, ...contentOf(path) };
   } catch {
     // Gone since it was listed, or not to be looked at now: next time.
-    return { number, touchedMs: 0, holder: undefined, startMs: undefined };
+    return { number, touchedMs: 0, ...UNKNOWN };
   }
 }
 
-/** Whether the holder is known to be dead, or a thread that is known to have ended. @throws never */
-export function isHolderAlive(directory: string, { holder }: Leader): boolean {
+/** False when the lead was given back, or its holder is known to be dead, or a thread that has ended. @throws never */
+export function isHeld(directory: string, { holder, released }: Leader): boolean {
+  if (released) return false;
   if (!holder) return true;
   return isAlive(holder) && !(holder.threadId !== 0 && isMarkedEnded(directory, holder, holder.threadId));
 }
@@ -70,31 +75,35 @@ export class LeaderWatch {
    * Whether somebody else should lead.
    *
    * @param nowMs - of a clock that nobody sets, performance.now()
+   * @returns the number behind which there is a vacancy, for takeLead; undefined when there is none
    */
-  isVacant(nowMs = performance.now()): boolean {
+  vacancy(nowMs = performance.now()): number | undefined {
     const leader = readLeader(this.#directory);
-    if (!leader) return true;
+    if (!leader) return 0;
     if (leader.number !== this.#seen?.number || leader.touchedMs !== this.#seen.touchedMs) {
       this.#seen = leader;
       this.#seenAtMs = nowMs;
     }
-    return !isHolderAlive(this.#directory, leader) || nowMs - this.#seenAtMs >= STALE_MS;
+    const isVacant = !isHeld(this.#directory, leader) || nowMs - this.#seenAtMs >= STALE_MS;
+    return isVacant ? leader.number : undefined;
   }
 }
 
 /**
- * Takes the number behind the highest one.
+ * Takes the number behind one that was found vacant.
  *
+ * @param after - see LeaderWatch.vacancy
+ * @param startMs - when the group's totals began, where no leader before has said so
  * @returns undefined when somebody else was faster
  * @throws system errors when the directory cannot be written to
  */
-export function takeLead(directory: string, holder: Holder, startMs: number): Lead | undefined {
-  const before = readLeader(directory);
-  const lead = { number: (before?.number ?? 0) + 1, holder, startMs: before?.startMs ?? startMs };
+export function takeLead(directory: string, holder: Holder, after: number, startMs: number): Lead | undefined {
+  const before = contentOf(lockPath(directory, after));
+  const lead = { number: after + 1, holder, startMs: before.startMs ?? startMs };
   if (!makeLock(directory, lead)) return undefined;
-  // Who was slow may have made a number that others have passed already.
+  // Who was slow may have made a number that others have passed and deleted already; theirs is there since before.
   if (Math.max(...numbers(directory)) > lead.number) {
-    releaseLead(directory, lead);
+    rmSync(lockPath(directory, lead.number), { force: true });
     return undefined;
   }
   for (const number of numbers(directory)) {
@@ -119,11 +128,12 @@ export function holdLead(directory: string, lead: Lead): boolean {
 }
 
 /** Gives the lead back: the next one to look takes it. @throws never */
-export function releaseLead(directory: string, { number }: Lead): void {
+export function releaseLead(directory: string, lead: Lead): void {
   try {
-    rmSync(lockPath(directory, number), { force: true });
+    // Its file stays, or its number would be taken again.
+    writeFileSync(lockPath(directory, lead.number), JSON.stringify({ ...lead, released: true }), { flag: 'r+' });
   } catch {
-    // Not to be deleted: it goes stale.
+    // Directory gone, or not to be written to: it goes stale.
   }
 }
 
@@ -145,12 +155,18 @@ function makeLock(directory: string, lead: Lead): boolean {
   return true;
 }
 
-function contentOf(path: string): Pick<Leader, 'holder' | 'startMs'> {
+const UNKNOWN = { holder: undefined, startMs: undefined, released: false };
+
+function contentOf(path: string): Pick<Leader, 'holder' | 'startMs' | 'released'> {
   try {
-    const { holder, startMs } = JSON.parse(readFileSync(path, 'utf8')) as Lead;
-    return { holder: Number.isInteger(holder?.pid) ? holder : undefined, startMs };
+    const {
+      holder,
+      startMs,
+      released = false,
+    } = JSON.parse(readFileSync(path, 'utf8')) as Lead & { released?: boolean };
+    return { holder: Number.isInteger(holder?.pid) ? holder : undefined, startMs, released };
   } catch {
-    return { holder: undefined, startMs: undefined };
+    return UNKNOWN;
   }
 }
 
