@@ -115,8 +115,12 @@ export function lockHolder(directory: string): number | undefined {
   }
 }
 
-/** Scrapes all the time; stop() fails when a sum has fallen between any two scrapes that succeeded. */
-export function watchEndpoint(owner: Owner, port: number, names = [COUNT, ANSWERS]): { stop(): Promise<Watched> } {
+/** Scrapes all the time, from a first success on; stop() fails when a sum has fallen between two scrapes that succeeded. */
+export async function watchEndpoint(
+  owner: Owner,
+  port: number,
+  names = [COUNT, ANSWERS],
+): Promise<{ stop(): Promise<Watched> }> {
   const watched: Watched = { scrapes: 0, failed: 0, gapsMs: [] };
   let stopped = false;
   const watch = async () => {
@@ -150,6 +154,7 @@ export function watchEndpoint(owner: Owner, port: number, names = [COUNT, ANSWER
   owner.after(async () => {
     await stop().catch(() => {});
   });
+  await until(() => watched.scrapes > 0, `a scrape on port ${port}`);
   return { stop };
 }
 

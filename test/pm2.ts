@@ -108,7 +108,11 @@ export async function startPm2(owner: Owner, apps: Pm2App[], options: Pm2Options
   const processes = () => processesOf(home);
   const ready: Pm2['ready'] = (name, count) => {
     const look = () => {
-      const ports = new Map([...log().matchAll(/^ready (\d+) on port (\d+)$/gm)].map(([, ...two]) => numbers(two)));
+      const ports = new Map(
+        [...log().matchAll(/^ready on port (\d+) in (\d+)$/gm)].map(
+          ([, port, pid]) => [Number(pid), Number(port)] as const,
+        ),
+      );
       const pids = pidsOf(home, name);
       return { pids, listening: pids.filter((pid) => ports.has(pid)), ports };
     };
@@ -186,8 +190,4 @@ function kill(pid: number): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
-}
-
-function numbers([first, second]: string[]): [number, number] {
-  return [Number(first), Number(second)];
 }

@@ -46,7 +46,7 @@ test('a parent that only starts its children ends: theirs is a group that goes o
   await countsExactly(family.endpoint, 4);
   family.tell('exit');
   await until(() => family.child.exitCode === 0, 'the end of the parent');
-  const watch = watchEndpoint(t, family.port);
+  const watch = await watchEndpoint(t, family.port);
   for (const port of ports) await requests(`http://127.0.0.1:${port}/`, 2);
   await countsExactly(family.endpoint, 8);
   const leader = await leaderAt(family.port);

@@ -38,7 +38,7 @@ test('the leader among the children is killed: another takes over, the totals go
   const ports = await family.children('fork', 'spawn', 'fork');
   for (const port of ports) await requests(`http://127.0.0.1:${port}/`, 2);
   await countsExactly(family.endpoint, 6);
-  const watch = watchEndpoint(t, family.port);
+  const watch = await watchEndpoint(t, family.port);
   for (let left = 2; left > 0; left -= 1) {
     const leader = await leaderAt(family.port);
     process.kill(leader, 'SIGKILL');

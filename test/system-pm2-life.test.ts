@@ -1,4 +1,4 @@
-/** The life of an app under PM2: reload, kills, scale, restart, stop. One endpoint goes on, and so do its totals. */
+/** The life of an app under PM2: reload, kills, restart, scale, stop. One endpoint goes on, and so do its totals. */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import test, { type TestContext } from 'node:test';
@@ -14,7 +14,7 @@ test('a reload under traffic: totals never fall, and are exact when it is over',
   const shop = await startShop(t, 'cluster');
   const before = await shop.pm2.ready('shop', INSTANCES);
   await countsExactly(shop.endpoint, await shop.serve(2));
-  const watch = watchEndpoint(t, shop.port);
+  const watch = await watchEndpoint(t, shop.port);
   const load = startLoad(t, () => [shop.appPort], 1);
   await shop.pm2.run('reload', 'shop');
   const after = await shop.pm2.ready('shop', INSTANCES);
@@ -36,7 +36,7 @@ for (const mode of ['cluster', 'fork'] as const) {
     const shop = await startShop(t, mode);
     const first = await shop.pm2.ready('shop', INSTANCES);
     await countsExactly(shop.endpoint, await shop.serve(2));
-    const watch = watchEndpoint(t, shop.port);
+    const watch = await watchEndpoint(t, shop.port);
     const leader = await leaderAt(shop.port);
     for (const pid of [leader, ...[...first.keys()].filter((each) => each !== leader)]) {
       process.kill(pid, 'SIGKILL');
@@ -50,10 +50,13 @@ for (const mode of ['cluster', 'fork'] as const) {
   });
 }
 
-test('scale, restart and stop: the totals go on to the end, which leaves no directory', async (t) => {
+test('restart, scale and stop: the totals go on to the end, which leaves no directory', async (t) => {
   const shop = await startShop(t, 'cluster');
   await shop.pm2.ready('shop', INSTANCES);
-  const watch = watchEndpoint(t, shop.port);
+  const watch = await watchEndpoint(t, shop.port);
+  await countsExactly(shop.endpoint, await shop.serve(2));
+  await shop.pm2.run('restart', 'shop');
+  await shop.pm2.ready('shop', INSTANCES);
   await countsExactly(shop.endpoint, await shop.serve(2));
   for (const count of [6, 2]) {
     await shop.pm2.run('scale', 'shop', String(count));
@@ -61,9 +64,6 @@ test('scale, restart and stop: the totals go on to the end, which leaves no dire
     await countsExactly(shop.endpoint, await shop.serve(2));
     await areLiving(shop.endpoint, count);
   }
-  await shop.pm2.run('restart', 'shop');
-  await shop.pm2.ready('shop', 2);
-  await countsExactly(shop.endpoint, await shop.serve(2));
   await leaderAt(shop.port);
   t.diagnostic(inWords(await watch.stop()));
   await shop.pm2.run('stop', 'shop');

@@ -16,7 +16,7 @@ test('a primary is started before the one that it replaces ends: one endpoint, a
   let old = await startCluster(t, APP, 2, { env, directory });
   let count = (await requests(`http://127.0.0.1:${old.port}/`, 4)).length;
   await countsExactly(endpoint, count);
-  const watch = watchEndpoint(t, port);
+  const watch = await watchEndpoint(t, port);
   for (let deployment = 1; deployment <= 2; deployment += 1) {
     assert.equal(await leaderAt(port), old.pid);
     const next = await startCluster(t, APP, 2, { env, directory });
@@ -46,7 +46,7 @@ test('a primary that leads is killed with its workers: the other takes over, the
   // Started in the same second, with workers of the same numbers.
   await areLiving(endpointAt(port), 4);
   await countsExactly(endpointAt(port), 8);
-  const watch = watchEndpoint(t, port);
+  const watch = await watchEndpoint(t, port);
   const leader = await leaderAt(port);
   const [led, other] = clusters[0]!.pid === leader ? clusters : [...clusters].reverse();
   assert.equal(led!.pid, leader, 'a primary leads');

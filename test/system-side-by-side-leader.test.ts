@@ -25,7 +25,7 @@ const ANSWER_SAFE_MS = 50;
 
 test('the leader is killed again and again under load: no sum falls, the endpoint is back at once', async (t) => {
   const team = await startTeam(t, 4);
-  const watch = watchEndpoint(t, team.port);
+  const watch = await watchEndpoint(t, team.port);
   const load = startLoad(t, () => team.living().map(({ port }) => port));
   const killedAt = new Map<number, number>();
   for (let kill = 0; kill < KILLS; kill += 1) {
@@ -60,7 +60,7 @@ for (const [how, signal] of [
   test(`a leader that ${how} gives the port and the totals to the next, down to the last`, async (t) => {
     const team = await startTeam(t, 3);
     const endpoint = endpointAt(team.port);
-    const watch = watchEndpoint(t, team.port);
+    const watch = await watchEndpoint(t, team.port);
     let count = 0;
     for (let left = 3; left > 0; left -= 1) {
       for (const { port } of team.living()) count += (await requests(`http://127.0.0.1:${port}/`, 2)).length;
@@ -78,7 +78,7 @@ for (const end of ['goes on', 'is killed'] as const) {
     const endpoint = endpointAt(team.port);
     for (const { port } of team.living()) await requests(`http://127.0.0.1:${port}/`, 2);
     await countsExactly(endpoint, 6);
-    const watch = watchEndpoint(t, team.port);
+    const watch = await watchEndpoint(t, team.port);
     const hung = await leaderAt(team.port);
     process.kill(hung, 'SIGSTOP');
     const next = await until(() => {
