@@ -7,25 +7,23 @@ import { type Pm2App, preloadedBy, preloadsAll, startPm2 } from './pm2.ts';
 import { freePort, until } from './processes.ts';
 import { requests } from './requests.ts';
 
-for (const mode of ['cluster', 'fork'] as const) {
-  test(`two apps in ${mode} mode under one daemon are two groups with an endpoint each`, async (t) => {
-    const shop = await appOf('shop', mode);
-    const till = await appOf('till', mode);
-    const pm2 = await startPm2(t, [shop.app, till.app]);
-    for (const [name, { port }, each] of [
-      ['shop', shop, 2],
-      ['till', till, 5],
-    ] as const) {
-      const ports = [...(await pm2.ready(name, 2)).values()];
-      for (const appPort of ports) await requests(`http://127.0.0.1:${appPort}/`, each);
-      await countsExactly(endpointAt(port), 2 * each);
-      await areLiving(endpointAt(port), 2);
-    }
-    await countsExactly(endpointAt(shop.port), 4);
-    assert.notEqual(await leaderAt(shop.port), await leaderAt(till.port));
-    assert.deepEqual(readdirSync(pm2.directory).sort(), [`group-pm2-shop@${shop.port}`, `group-pm2-till@${till.port}`]);
-  });
-}
+test('two apps under one daemon, in either mode, are two groups with an endpoint each', async (t) => {
+  const shop = await appOf('shop', 'cluster');
+  const till = await appOf('till', 'fork');
+  const pm2 = await startPm2(t, [shop.app, till.app]);
+  for (const [name, { port }, each] of [
+    ['shop', shop, 2],
+    ['till', till, 5],
+  ] as const) {
+    const ports = [...(await pm2.ready(name, 2)).values()];
+    for (const appPort of ports) await requests(`http://127.0.0.1:${appPort}/`, each);
+    await countsExactly(endpointAt(port), 2 * each);
+    await areLiving(endpointAt(port), 2);
+  }
+  await countsExactly(endpointAt(shop.port), 4);
+  assert.notEqual(await leaderAt(shop.port), await leaderAt(till.port));
+  assert.deepEqual(readdirSync(pm2.directory).sort(), [`group-pm2-shop@${shop.port}`, `group-pm2-till@${till.port}`]);
+});
 
 test('pm2-runtime, preloaded itself by NODE_OPTIONS: one endpoint, of an instance, and an end that leaves nothing', async (t) => {
   const { app, port } = await appOf('shop', 'cluster');
