@@ -1,5 +1,7 @@
 /** The leader of processes side by side dies, ends or hangs: another takes over the port and the totals. */
 import assert from 'node:assert/strict';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { sum } from './exposition.ts';
 import {
@@ -99,6 +101,27 @@ for (const end of ['goes on', 'is killed'] as const) {
     assert.equal(sum(await endpoint.scrape(), ANSWERS), 8 + living);
   });
 }
+
+test('a leader whose lock is deleted while it hangs leaves the lead to the next, of whatever number', async (t) => {
+  const team = await startTeam(t, 3);
+  const endpoint = endpointAt(team.port);
+  for (const { port } of team.living()) await requests(`http://127.0.0.1:${port}/`, 2);
+  await countsExactly(endpoint, 6);
+  const hung = await leaderAt(team.port);
+  process.kill(hung, 'SIGSTOP');
+  const [group] = readdirSync(team.directory);
+  for (const file of readdirSync(join(team.directory, group!))) {
+    if (file.startsWith('leader-')) rmSync(join(team.directory, group!, file));
+  }
+  const next = await until(() => lockHolder(team.directory), 'another holder of the lock');
+  assert.notEqual(next, hung);
+  process.kill(hung, 'SIGCONT');
+  await until(async () => (await leaderAt(team.port)) === next, `${next} at port ${team.port}`);
+  for (const { port } of team.living()) await requests(`http://127.0.0.1:${port}/`, 1);
+  await countsExactly(endpoint, 9);
+  await areLiving(endpoint, 3);
+  assert.equal(lockHolder(team.directory), next);
+});
 
 type App = Running & { port: number };
 

@@ -74,8 +74,11 @@ export function namesakeOf(path: string): ProcessMark | undefined {
  */
 export function hasEnded(path: string): boolean {
   const namesake = namesakeOf(path);
+  if (!namesake || isAlive(namesake)) return false;
+  // Deleted, by that process or others: nobody makes it anew.
+  if (!existsSync(path)) return true;
   const holder = readLeader(path)?.holder;
-  return namesake !== undefined && holder !== undefined && isSameProcess(namesake, holder) && !isAlive(namesake);
+  return holder !== undefined && isSameProcess(namesake, holder);
 }
 
 /**
