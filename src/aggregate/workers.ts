@@ -115,7 +115,8 @@ export class GroupReader {
 
   #fold(nowMs: number): void {
     const exited = [...this.#states.values()].filter((state) => !state.alive);
-    exited.sort((a, b) => a.exitedAtMs! - b.exitedAtMs!);
+    // Those that were found dead together, by a new reader say, went in the order of their last words.
+    exited.sort((a, b) => a.exitedAtMs! - b.exitedAtMs! || a.snapshot.writtenAtMs - b.snapshot.writtenAtMs);
     const excess = exited.length - (this.#options.maxExited ?? MAX_EXITS);
     const due = exited.filter((state, i) => i < excess || nowMs - state.exitedAtMs! >= this.#options.exitedRetentionMs);
     if (due.length === 0) return;

@@ -1,0 +1,77 @@
+/**
+ * The merge against a model: histories of a group, with real files, pids and exporters, and at each scrape what documents
+ * say that it shows. MODEL_RUNS=<n> plays n histories of each kind instead of the usual number.
+ */
+import assert from 'node:assert/strict';
+import { after, describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import { setLogLevel } from '../src/report.ts';
+import type { Sample } from './exposition.ts';
+import { histories, type Step } from './model-history.ts';
+import { endProcesses, type Moment, type PlayOptions, play } from './model-play.ts';
+import { samplesOf, seriesOf } from './model-reference.ts';
+import { neverFalls } from './never-falls.ts';
+
+setLogLevel('none');
+after(endProcesses);
+
+const RUNS = Number(process.env['MODEL_RUNS'] ?? 120);
+const RETENTION_MS = 300_000;
+const UNCAPPED = 2000;
+const MODELLED = /^(?:shop_|http_server_|gunicorn_worker_(?:request|response|failed|error|state))/;
+// Sums of the same numbers in another order.
+const ROUNDING = 1e-12;
+
+const options: fc.Arbitrary<PlayOptions> = fc.record({
+  labels: fc.constantFrom('standard', 'detailed'),
+  slots: fc.boolean(),
+  retentionMs: fc.constant(RETENTION_MS),
+  maxExited: fc.constantFrom(1, 2, 100),
+  maxSeries: fc.constant(UNCAPPED),
+});
+
+describe('a scrape', () => {
+  it('shows what the model says, and no total of it ever falls, whatever becomes of the processes', (t) =>
+    holds(t, histories({ retentionMs: RETENTION_MS, maxLength: 60 }), options, (moment, samples, played) => {
+      const expected = samplesOf(moment.members, played);
+      const shown = new Map(samples.filter(({ name }) => MODELLED.test(name)).map((sample) => entryOf(sample)));
+      const missing = [...expected.keys()].filter((series) => !shown.has(series));
+      const unexpected = [...shown.keys()].filter((series) => !expected.has(series));
+      assert.deepEqual({ missing, unexpected }, { missing: [], unexpected: [] });
+      for (const [series, value] of expected) assertClose(shown.get(series)!, value, series);
+      const memory = samples.filter(({ name }) => name === 'gunicorn_worker_memory_bytes');
+      assert.deepEqual(Object.fromEntries(memory.map((s) => [s.labels['worker_id'], s.value])), moment.memory);
+      assert.equal(moment.errors, 0);
+    }));
+});
+
+async function holds(
+  t: TestContext,
+  steps: fc.Arbitrary<readonly Step[]>,
+  how: fc.Arbitrary<PlayOptions>,
+  check: (moment: Moment, samples: Sample[], options: PlayOptions) => void,
+): Promise<void> {
+  let scrapes = 0;
+  await fc.assert(
+    fc.asyncProperty(steps, how, async (history, played) => {
+      const rises = neverFalls({ workersMayGo: !played.slots });
+      await play(t, history, played, (moment) => {
+        scrapes += 1;
+        check(moment, rises(moment.text), played);
+      });
+    }),
+    { numRuns: RUNS, includeErrorInReport: true },
+  );
+  t.diagnostic(`${RUNS} histories, ${scrapes} scrapes`);
+}
+
+// Of a state all but whose it is stands in the labels.
+function entryOf({ name, labels, value }: Sample): [string, number] {
+  const { worker_id: workerId = '' } = labels;
+  return [seriesOf(name, name === 'gunicorn_worker_state' ? { worker_id: workerId } : labels), value];
+}
+
+function assertClose(actual: number, expected: number, what: string): void {
+  const far = Math.abs(actual - expected) > Math.max(1, Math.abs(expected)) * ROUNDING;
+  assert.ok(!far, `${what} is ${actual}, not ${expected}`);
+}
