@@ -148,16 +148,13 @@ export function seeEnd(directory: string, mark: ProcessMark, threadId: number): 
 }
 
 /**
- * An exporter that is killed between the writing of the totals and the deleting of what is in them: all who have exited
- * are in the totals, and their files are still there.
+ * An exporter that is killed between the writing of the totals and the deleting of what is in them: all who were
+ * seen dead are in the totals, and their files are still there.
  */
 export function crashWhileFolding(directory: string, aside: string, { maxSeries }: RealOptions): void {
   const files = readdirSync(directory).filter((file) => !file.startsWith('totals'));
   for (const file of files) copyFileSync(join(directory, file), join(aside, file));
-  const reader = openReader(directory, { exitedRetentionMs: 0, maxSeries });
-  reader.read();
-  // Once more: a thread that has said itself that it has ended was read only now.
-  reader.read();
+  openReader(directory, { exitedRetentionMs: 0, maxSeries }).read();
   for (const file of files) {
     if (!existsSync(join(directory, file))) copyFileSync(join(aside, file), join(directory, file));
   }

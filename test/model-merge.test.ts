@@ -7,8 +7,10 @@ import { after, describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { setLogLevel } from '../src/report.ts';
 import type { Sample } from './exposition.ts';
-import { histories, type Step } from './model-history.ts';
+import { holdsCapped, isClose } from './model-capped.ts';
+import { ends, histories, type Step } from './model-history.ts';
 import { endProcesses, type Moment, type PlayOptions, play } from './model-play.ts';
+import { INSTRUMENTS } from './model-shop.ts';
 import { samplesOf, seriesOf } from './model-reference.ts';
 import { neverFalls } from './never-falls.ts';
 
@@ -19,6 +21,7 @@ const RUNS = Number(process.env['MODEL_RUNS'] ?? 120);
 const RETENTION_MS = 300_000;
 const UNCAPPED = 2000;
 const MODELLED = /^(?:shop_|http_server_|gunicorn_worker_(?:request|response|failed|error|state))/;
+const CAPPED = /^(?:shop_|http_server_request_|http_server_response_)/;
 // Sums of the same numbers in another order.
 const ROUNDING = 1e-12;
 
@@ -30,7 +33,15 @@ const options: fc.Arbitrary<PlayOptions> = fc.record({
   maxSeries: fc.constant(UNCAPPED),
 });
 
+// Of a request that a cap has taken in, all is known but its labels.
+const capped = fc
+  .tuple(options, fc.integer({ min: 1, max: 4 }))
+  .map(([other, maxSeries]): PlayOptions => ({ ...other, maxSeries, labels: 'standard' }));
+
 describe('a scrape', () => {
+  it('never shows less than the one before, by no last digit, when nothing but who has counted it changes', (t) =>
+    holds(t, ends(INSTRUMENTS.slice(0, 3), RETENTION_MS), options, () => {}));
+
   it('shows what the model says, and no total of it ever falls, whatever becomes of the processes', (t) =>
     holds(t, histories({ retentionMs: RETENTION_MS, maxLength: 60 }), options, (moment, samples, played) => {
       const expected = samplesOf(moment.members, played);
@@ -38,11 +49,25 @@ describe('a scrape', () => {
       const missing = [...expected.keys()].filter((series) => !shown.has(series));
       const unexpected = [...shown.keys()].filter((series) => !expected.has(series));
       assert.deepEqual({ missing, unexpected }, { missing: [], unexpected: [] });
-      for (const [series, value] of expected) assertClose(shown.get(series)!, value, series);
+      for (const [series, value] of expected) {
+        assert.ok(isClose(shown.get(series)!, value, ROUNDING), `${series} is ${shown.get(series)}, not ${value}`);
+      }
       const memory = samples.filter(({ name }) => name === 'gunicorn_worker_memory_bytes');
       assert.deepEqual(Object.fromEntries(memory.map((s) => [s.labels['worker_id'], s.value])), moment.memory);
       assert.equal(moment.errors, 0);
     }));
+
+  it('has no more series of a metric than it may, all of what was counted, and shows by name what it once has', (t) =>
+    holds(
+      t,
+      histories({ instruments: INSTRUMENTS.slice(0, 4), attributes: 7, retentionMs: RETENTION_MS, maxLength: 60 }),
+      capped,
+      ({ members }, samples, played) => {
+        const expected = [...samplesOf(members, played)].filter(([series]) => CAPPED.test(series));
+        const shown = samples.filter(({ name }) => CAPPED.test(name));
+        holdsCapped(shown, new Map(expected), played.maxSeries, ROUNDING);
+      },
+    ));
 });
 
 async function holds(
@@ -54,7 +79,7 @@ async function holds(
   let scrapes = 0;
   await fc.assert(
     fc.asyncProperty(steps, how, async (history, played) => {
-      const rises = neverFalls({ workersMayGo: !played.slots });
+      const rises = neverFalls({ mayGo: (workerId) => !played.slots || workerId.includes('.') });
       await play(t, history, played, (moment) => {
         scrapes += 1;
         check(moment, rises(moment.text), played);
@@ -69,9 +94,4 @@ async function holds(
 function entryOf({ name, labels, value }: Sample): [string, number] {
   const { worker_id: workerId = '' } = labels;
   return [seriesOf(name, name === 'gunicorn_worker_state' ? { worker_id: workerId } : labels), value];
-}
-
-function assertClose(actual: number, expected: number, what: string): void {
-  const far = Math.abs(actual - expected) > Math.max(1, Math.abs(expected)) * ROUNDING;
-  assert.ok(!far, `${what} is ${actual}, not ${expected}`);
 }

@@ -99,12 +99,13 @@ class Stage {
         return this.#replaceExporter();
       case 'exporter killed while folding':
         crashWhileFolding(this.#directory, freshDirectory(this.#t), this.#options);
-        for (const { model } of this.#players) if (!model.alive) model.folded = true;
-        return this.#replaceExporter();
+        this.#replaceExporter();
+        for (const model of this.#membersSeenDead()) if (!model.alive) model.folded = true;
+        return;
       default: {
         const isThread = step.what.startsWith('thread ');
         const able = this.#players.filter(({ model, threadId }) => model.alive && (!isThread || threadId > 0));
-        const player = able[step.which % able.length];
+        const player = able.at(step.which % able.length);
         if (player) await this.#playTo(player, step);
       }
     }
@@ -142,7 +143,7 @@ class Stage {
       case 'thread': {
         const { process, mark } = player;
         const threads = this.#players.filter((other) => other.process === process).length;
-        this.#enter(process, mark, threads, model.workerId.replace('worker_', `worker_${threads}.`), false);
+        this.#enter(process, mark, threads, this.#uniqueId(`.${threads}`), false);
         return;
       }
       case 'thread ends':
@@ -162,10 +163,14 @@ class Stage {
   async #birth(slot: number): Promise<void> {
     const { slots } = this.#options;
     const process = idle.pop() ?? (await spawned());
-    const workerId = slots ? `worker_${slot}` : `worker_${this.#players.length + 1}_${Math.floor(this.#nowMs / 1000)}`;
+    const workerId = slots ? `worker_${slot}` : this.#uniqueId('');
     const taken = this.#players.some(({ model }) => model.alive && model.workerId === workerId);
     if (taken) idle.push(process);
     else this.#enter(process, markOf(process.pid!), 0, workerId, slots);
+  }
+
+  #uniqueId(thread: string): string {
+    return `worker_${this.#players.length + 1}${thread}_${Math.floor(this.#nowMs / 1000)}`;
   }
 
   #enter(process: ChildProcess, mark: ProcessMark, threadId: number, workerId: string, lasting: boolean): void {
@@ -212,7 +217,6 @@ class Stage {
     notice(this.#membersSeenDead(), this.#nowMs, this.#options);
     const text = await this.#exporter.scrape();
     const members = this.#players.map(({ model }) => model);
-    for (const player of this.#players) player.unseen = false;
     for (const { model } of this.#players) if (!model.alive) model.noticedAtMs ??= this.#nowMs;
     const living = this.#players.filter(({ model }) => model.alive);
     const memory = Object.fromEntries(living.map(({ model, mark }) => [model.workerId, mark.pid]));
@@ -221,7 +225,9 @@ class Stage {
   }
 
   #membersSeenDead(): Modelled[] {
-    return this.#players.filter(({ unseen }) => !unseen).map(({ model }) => model);
+    return this.#players
+      .filter(({ unseen, model }) => !unseen || model.noticedAtMs !== undefined)
+      .map(({ model }) => model);
   }
 
   // Who comes after an exporter knows of nobody how long he is dead.

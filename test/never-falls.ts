@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { parseExposition, type Sample } from './exposition.ts';
 
 export interface NeverFallsOptions {
-  /** Whether a worker's own series may go, for good: those of ids that do not come back, when their retention is over. */
-  readonly workersMayGo: boolean;
+  /** Whose own series may go, for good: those of ids that do not come back, when their retention is over. Nobody's, unless told. */
+  readonly mayGo?: (workerId: string) => boolean;
   /** Families that begin with one of these are not looked at. */
   readonly except?: readonly string[];
 }
 
 /** @returns a function to be called with the text of each scrape, in order; it fails where a series has fallen, gone or come back */
-export function neverFalls({ workersMayGo, except = [] }: NeverFallsOptions): (text: string) => Sample[] {
+export function neverFalls({ mayGo = () => false, except = [] }: NeverFallsOptions = {}): (text: string) => Sample[] {
   let last = new Map<string, Sample>();
   const gone = new Set<string>();
   return (text) => {
@@ -24,7 +24,7 @@ export function neverFalls({ workersMayGo, except = [] }: NeverFallsOptions): (t
     for (const [series, { labels, value }] of last) {
       const next = now.get(series);
       if (next) assert.ok(next.value >= value, `${series} fell from ${value} to ${next.value}`);
-      else if (workersMayGo && labels['worker_id'] !== undefined) gone.add(series);
+      else if (labels['worker_id'] !== undefined && mayGo(labels['worker_id'])) gone.add(series);
       else assert.fail(`${series} has gone, it was ${value}`);
     }
     for (const series of now.keys()) assert.ok(!gone.has(series), `${series} has come back`);
