@@ -18,17 +18,8 @@ import fs, {
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import {
-  createGroupDirectory,
-  deleteSnapshot,
-  isLiveGroup,
-  listSnapshots,
-  listTotals,
-  markEnded,
-  removeGroup,
-  snapshotFile,
-  sweepDeadGroups,
-} from '../src/snapshot/directory.ts';
+import { deleteSnapshot, listSnapshots, listTotals, markEnded, snapshotFile } from '../src/snapshot/directory.ts';
+import { createGroupDirectory, isLiveGroup, removeGroup, sweepDeadGroups } from '../src/snapshot/group.ts';
 import { isAlive, ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
 import { freshDirectory, until } from './processes.ts';
 import { deadMark, markOf, startSleeper } from './sleepers.ts';

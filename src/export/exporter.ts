@@ -10,7 +10,8 @@ import type { Settings } from '../config.ts';
 import { report, setLogLevel } from '../report.ts';
 import { createMetricsServer } from '../server/server.ts';
 import { wantsTls } from '../server/tls.ts';
-import { sweepDeadGroups } from '../snapshot/directory.ts';
+import { sweepDeadGroups } from '../snapshot/group.ts';
+import { holdLead, type Lead } from '../snapshot/leader.ts';
 import { openEndpoint } from './endpoint.ts';
 import { Scraper } from './prometheus.ts';
 import { startPushers } from './pushers.ts';
@@ -21,8 +22,8 @@ export interface ExporterOptions {
   readonly directory: string;
   readonly settings: Settings;
   readonly version: string;
-  /** When the group began, in unix ms. */
-  readonly startMs: number;
+  /** By which this process exposes the group, and since when the group's totals are counted. */
+  readonly lead: Lead;
   /** The group has had an exporter before, which has died. */
   readonly resumed?: boolean;
 }
@@ -35,6 +36,8 @@ export interface Answer {
   readonly number?: number;
   readonly metrics?: readonly MetricData[];
   readonly error?: string;
+  /** Somebody else leads the group now. */
+  readonly lost?: true;
 }
 
 /** What the exporter's thread is started with. */
@@ -65,9 +68,15 @@ const SAMPLE_TICKS = 10;
  * Begins to serve.
  *
  * @param onListening - told the URL each time the endpoint begins to listen
+ * @param onLost - told when somebody else has taken the lead: it is to be stopped
  */
-export function startExporter(options: ExporterOptions, onListening: (url: string) => void = () => {}): Exporter {
-  const { directory, settings, version, startMs } = options;
+export function startExporter(
+  options: ExporterOptions,
+  onListening: (url: string) => void = () => {},
+  onLost: () => void = () => {},
+): Exporter {
+  const { directory, settings, version, lead } = options;
+  const { startMs } = lead;
   setLogLevel(settings.logLevel);
   const reader = new GroupReader({
     directory,
@@ -89,7 +98,7 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
   });
   const resource = resourceOf(settings);
   const scraper = new Scraper({ producer, resource, timeoutMs: settings.scrapeTimeoutMs });
-  const pushers = startPushers({ settings, producer, resource, startMs, resumed: options.resumed });
+  const pushers = startPushers({ settings, producer, resource, directory, startMs, resumed: options.resumed });
   const server = createMetricsServer({
     scrape: () => scraper.scrape(),
     health: () => {
@@ -109,6 +118,7 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
 
   let ticks = 0;
   const ticker = setInterval(() => {
+    if (!holdLead(directory, lead)) return onLost();
     ticks += 1;
     // A thread that has ended says so in its file, which is read for that now and then.
     if (ticks % SAMPLE_TICKS === 0) reader.read();
