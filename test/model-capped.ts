@@ -25,7 +25,10 @@ export function holdsCapped(
   for (const name of families) {
     const wanted = [...expected].filter(([series]) => of(series) === name);
     const samples = shown.filter((sample) => sample.name === name);
-    for (const le of new Set([...samples.map(({ labels }) => labels['le']), ...wanted.map(([series]) => leOf(series))])) {
+    for (const le of new Set([
+      ...samples.map(({ labels }) => labels['le']),
+      ...wanted.map(([series]) => leOf(series)),
+    ])) {
       const part = samples.filter(({ labels }) => labels['le'] === le);
       const named = part.filter(({ labels }) => labels[OVERFLOW] === undefined);
       const whole = wanted.filter(([series]) => leOf(series) === le);
@@ -37,7 +40,10 @@ export function holdsCapped(
       assert.ok(isClose(counted, total, rounding), `${what} are ${counted} together, not ${total}`);
       for (const sample of name === 'shop_queue' ? [] : named) {
         const most = expected.get(seriesOfSample(sample)) ?? assert.fail(`nobody counted ${seriesOfSample(sample)}`);
-        assert.ok(sample.value <= most || isClose(sample.value, most, rounding), `${seriesOfSample(sample)} of ${most}`);
+        assert.ok(
+          sample.value <= most || isClose(sample.value, most, rounding),
+          `${seriesOfSample(sample)} of ${most}`,
+        );
       }
     }
   }

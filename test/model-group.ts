@@ -44,7 +44,6 @@ export class RealExporter {
       reader: this.reader,
       sampler: new ResourceSampler(async (pids) => Object.fromEntries(pids.map((pid) => [pid, sampleOf(pid)]))),
       startMs: 0,
-      maxSeries,
       view: (scene) =>
         project(scene, EXPORTER, { ...VIEW_OPTIONS, labels, exitedRetentionMs: retentionMs, gaugeModes: GAUGE_MODES }),
     });

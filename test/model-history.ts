@@ -105,11 +105,13 @@ export function histories(options: HistoryOptions): fc.Arbitrary<readonly Step[]
 /** Histories in which much is counted first and nothing afterwards: processes end, and who reads them changes. */
 export function ends(instruments: readonly Instrument[], retentionMs: number): fc.Arbitrary<readonly Step[]> {
   const recording = fc.record({ on: fc.constantFrom(...instruments), value: amounts });
-  const process = fc.array(recording, { minLength: 1, maxLength: 4 }).map((recorded): Step[] => [
-    { what: 'birth', slot: 0 },
-    ...recorded.map((one): Step => ({ what: 'record', which: -1, attributes: 0, ...one })),
-    { what: 'publish', which: -1 },
-  ]);
+  const process = fc
+    .array(recording, { minLength: 1, maxLength: 4 })
+    .map((recorded): Step[] => [
+      { what: 'birth', slot: 0 },
+      ...recorded.map((one): Step => ({ what: 'record', which: -1, attributes: 0, ...one })),
+      { what: 'publish', which: -1 },
+    ]);
   const end = fc.oneof(
     { weight: 3, arbitrary: fc.record({ what: fc.constantFrom('exit', 'kill'), which }) },
     { weight: 1, arbitrary: fc.constant({ what: 'time', ms: retentionMs }) },

@@ -1,6 +1,7 @@
 /** Plays a history to a real group and to the reference at once, and hands out what both say at each scrape. */
-import { once } from 'node:events';
+
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import type { Identity } from '../src/snapshot/layout.ts';
 import type { ProcessMark } from '../src/snapshot/process-mark.ts';
@@ -36,6 +37,8 @@ export interface Moment {
   readonly memory: Readonly<Record<string, number>>;
   /** Reads of files that have failed so far. */
   readonly errors: number;
+  /** It is the first one of an exporter that has come after another. */
+  readonly replaced: boolean;
 }
 
 /** Calls back with each scrape of the history, and with one at its end. Nothing of it is left afterwards. */
@@ -70,6 +73,7 @@ class Stage {
   readonly #players: Player[] = [];
   readonly #clock: { restore(): void };
   #exporter: RealExporter;
+  #replaced = false;
   #nowMs = 1_700_000_000_000;
 
   constructor(t: TestContext, options: PlayOptions, onScrape: (moment: Moment) => void) {
@@ -221,7 +225,8 @@ class Stage {
     const living = this.#players.filter(({ model }) => model.alive);
     const memory = Object.fromEntries(living.map(({ model, mark }) => [model.workerId, mark.pid]));
     const errors = [...this.#exporter.reader.errors.values()].reduce((sum, count) => sum + count, 0);
-    this.#onScrape({ text, members, memory, errors });
+    this.#onScrape({ text, members, memory, errors, replaced: this.#replaced });
+    this.#replaced = false;
   }
 
   #membersSeenDead(): Modelled[] {
@@ -233,6 +238,7 @@ class Stage {
   // Who comes after an exporter knows of nobody how long he is dead.
   #replaceExporter(): void {
     this.#exporter = new RealExporter(this.#directory, this.#options);
+    this.#replaced = true;
     for (const player of this.#players) player.model.noticedAtMs = undefined;
   }
 

@@ -29,9 +29,7 @@ const CUMULATIVE: readonly Instrument[] = [
 export const INSTRUMENTS: readonly Instrument[] = [
   ...CUMULATIVE,
   { name: 'shop.queue', kind: 'updowncounter', unit: '', family: 'shop_queue' },
-  ...MODES.map(
-    (mode): Instrument => ({ name: `shop.${mode}`, kind: 'gauge', unit: '', family: `shop_${mode}`, mode }),
-  ),
+  ...MODES.map((mode): Instrument => ({ name: `shop.${mode}`, kind: 'gauge', unit: '', family: `shop_${mode}`, mode })),
 ];
 
 /** The setting that gives each gauge its mode; `liveall` is the default and not set. */

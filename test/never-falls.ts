@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { parseExposition, type Sample } from './exposition.ts';
 
 export interface NeverFallsOptions {
-  /** Whose own series may go, for good: those of ids that do not come back, when their retention is over. Nobody's, unless told. */
-  readonly mayGo?: (workerId: string) => boolean;
+  /** Which series may go, for good: of workers whose ids do not come back, when their retention is over. None, unless told. */
+  readonly mayGo?: (labels: Sample['labels']) => boolean;
   /** Families that begin with one of these are not looked at. */
   readonly except?: readonly string[];
 }
@@ -24,7 +24,7 @@ export function neverFalls({ mayGo = () => false, except = [] }: NeverFallsOptio
     for (const [series, { labels, value }] of last) {
       const next = now.get(series);
       if (next) assert.ok(next.value >= value, `${series} fell from ${value} to ${next.value}`);
-      else if (labels['worker_id'] !== undefined && mayGo(labels['worker_id'])) gone.add(series);
+      else if (mayGo(labels)) gone.add(series);
       else assert.fail(`${series} has gone, it was ${value}`);
     }
     for (const series of now.keys()) assert.ok(!gone.has(series), `${series} has come back`);

@@ -29,8 +29,6 @@ export interface GroupProducerOptions {
   readonly reader: GroupReader;
   readonly sampler: ResourceSampler;
   readonly startMs: number;
-  /** Series per metric in the sums over processes. */
-  readonly maxSeries?: number;
   /** Turns a scene into families; see catalogue/views.ts. */
   readonly view: (scene: Scene) => MetricData[];
 }
@@ -45,18 +43,20 @@ export class GroupProducer implements MetricProducer {
 
   /** Reads, merges and projects. Waits for no worker, only for the sampling of their memory and CPU. */
   async collect(): Promise<CollectionResult> {
-    const { reader, sampler, startMs, maxSeries, view } = this.#options;
+    const { reader, sampler, startMs, view } = this.#options;
     const resources = await sampler.soon(reader.livingPids());
     const nowMs = Date.now();
     const idOf = ({ snapshot }: Member) => snapshot.identity.workerId;
     const states = reader.read(nowMs).sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
+    const merged = merge([...reader.totals, ...states], reader.places);
+    reader.keepPlaces(merged, nowMs);
     const metrics = view({
       nowMs,
       startMs,
       members: states,
       workers: [...reader.totals.filter(({ snapshot }) => snapshot.identity.lasting), ...states.filter(isWorker)],
       resources,
-      merged: merge([...reader.totals, ...states], maxSeries),
+      merged,
       snapshotErrors: reader.errors,
     });
     return {

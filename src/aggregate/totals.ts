@@ -9,6 +9,7 @@ import { listTotals, TOTALS_FILE } from '../snapshot/directory.ts';
 import { decodeSnapshot, encodeSnapshot, type Identity, type Snapshot } from '../snapshot/layout.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
 import { type Member, merge, toTable } from './merge.ts';
+import { SeriesPlaces } from './series-places.ts';
 
 /** A dead member and the file it has left. */
 export interface Left extends Member {
@@ -18,12 +19,13 @@ export interface Left extends Member {
 /** The totals of one group; there is one writer, see GroupReader. */
 export class Totals {
   readonly #directory: string;
-  readonly #maxSeries: number | undefined;
+  readonly #places: SeriesPlaces;
   readonly #snapshots = new Map<string, Snapshot>();
 
-  constructor(directory: string, maxSeries: number | undefined) {
+  /** @param places - of the group's series; the totals keep to them */
+  constructor(directory: string, places = new SeriesPlaces()) {
     this.#directory = directory;
-    this.#maxSeries = maxSeries;
+    this.#places = places;
   }
 
   /**
@@ -77,7 +79,7 @@ export class Totals {
       folded: [...this.#remaining(before), ...part.map(({ file }) => file)],
     };
     const path = join(this.#directory, name);
-    const bytes = encodeSnapshot(identity, toTable(merge(members, this.#maxSeries)), nowMs);
+    const bytes = encodeSnapshot(identity, toTable(merge(members, this.#places)), nowMs);
     writeFileSync(`${path}.new`, bytes, { mode: 0o600 });
     renameSync(`${path}.new`, path);
     this.#snapshots.set(name, decodeSnapshot(bytes));

@@ -5,13 +5,25 @@
 import { join } from 'node:path';
 import { GunicornOtelError, messageOf } from '../errors.ts';
 import { report } from '../report.ts';
-import { deleteSnapshot, listSnapshots } from '../snapshot/directory.ts';
+import { deleteSnapshot, listSnapshots, snapshotFile } from '../snapshot/directory.ts';
 import { MAX_EXITS } from '../snapshot/exit-events.ts';
-import type { Snapshot } from '../snapshot/layout.ts';
+import { decodeSnapshot, encodeSnapshot, type Identity, type Snapshot } from '../snapshot/layout.ts';
 import { isAlive, type ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
-import type { Member } from './merge.ts';
+import { emptied, type Member, type Merged, takePlaces } from './merge.ts';
+import { SeriesPlaces } from './series-places.ts';
 import { Totals } from './totals.ts';
+
+// Of whom the places are that are kept for the next reader: no process has this number.
+const NOBODY: Identity = {
+  role: 'totals',
+  workerId: '',
+  pid: 0,
+  processStart: 0,
+  threadId: 0,
+  startSeconds: 0,
+  version: '',
+};
 
 /** One process or thread of the group. */
 export interface WorkerState extends Member {
@@ -26,7 +38,7 @@ export interface WorkerState extends Member {
 export interface GroupReaderOptions {
   readonly directory: string;
   readonly exitedRetentionMs: number;
-  /** Series per metric in the totals; what is more is one overflow series. */
+  /** Series per metric in sums over processes; what is more is one overflow series. */
   readonly maxSeries?: number;
   /** Exited workers that keep their series at the most (100); the oldest are folded first. */
   readonly maxExited?: number;
@@ -41,12 +53,18 @@ export class GroupReader {
   readonly #remains = new Set<string>();
   /** Failed reads by cause, for the life of this reader. */
   readonly errors = new Map<string, number>();
+  /** Which series have a name of their own in sums over processes. */
+  readonly places: SeriesPlaces;
+  /** Metrics whose places are in the totals. */
+  readonly #kept = new Set<string>();
   readonly #totals: Totals;
 
   constructor(options: GroupReaderOptions) {
     this.#options = options;
-    this.#totals = new Totals(options.directory, options.maxSeries);
+    this.places = new SeriesPlaces(options.maxSeries);
+    this.#totals = new Totals(options.directory, this.places);
     for (const file of this.#totals.load((path, error) => this.#countUnreadable(path, error))) this.#forget(file);
+    takePlaces(this.totals, this.places);
   }
 
   /** Reads everything there is now, the living and those who have exited of late. @throws never */
@@ -113,6 +131,16 @@ export class GroupReader {
     return this.#totals.members;
   }
 
+  /** Where a series found no place: writes into the totals who has one, for the reader that comes after this. @throws never */
+  keepPlaces(merged: Merged, nowMs = Date.now()): void {
+    const metrics = [...this.places.full].filter((metric) => !this.#kept.has(metric));
+    if (metrics.length === 0) return;
+    const snapshot = decodeSnapshot(encodeSnapshot(NOBODY, emptied(merged, metrics), nowMs));
+    const { error } = this.#totals.add([{ snapshot, alive: false, file: snapshotFile(NOBODY, 0) }], nowMs);
+    if (error) this.#countTotalsError(error);
+    else for (const metric of metrics) this.#kept.add(metric);
+  }
+
   #fold(nowMs: number): void {
     const exited = [...this.#states.values()].filter((state) => !state.alive);
     // Those that were found dead together, by a new reader say, went in the order of their last words.
@@ -123,8 +151,11 @@ export class GroupReader {
     const { added, error } = this.#totals.add(due, nowMs);
     for (const { file } of added) this.#forget(file);
     // Disk full or directory gone: they stay what they are, and are folded when it works again.
-    if (error)
-      this.#countError('totals', `totals in ${this.#options.directory} cannot be written: ${messageOf(error)}`);
+    if (error) this.#countTotalsError(error);
+  }
+
+  #countTotalsError(error: unknown): void {
+    this.#countError('totals', `totals in ${this.#options.directory} cannot be written: ${messageOf(error)}`);
   }
 
   #forget(file: string): void {

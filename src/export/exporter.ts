@@ -88,7 +88,6 @@ export function startExporter(
     reader,
     sampler,
     startMs,
-    maxSeries: settings.maxSeries,
     view: (scene) =>
       project(
         scene,
