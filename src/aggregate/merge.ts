@@ -119,7 +119,8 @@ function addMetric(merged: Merged, metric: Metric, values: Float64Array, places:
     const key = own ? series.key : OVERFLOW_KEY;
     const sum = target.series.get(key);
     if (sum) addExactly(sum, cell);
-    else target.series.set(key, { attributes: own ? series.attributes : OVERFLOW, values: cell.slice() });
+    else
+      target.series.set(key, { attributes: own ? series.attributes : OVERFLOW, values: cell.slice(), rest: undefined });
   }
 }
 
