@@ -4,7 +4,8 @@ import type { Sample } from './exposition.ts';
 import { seriesOf } from './model-reference.ts';
 import type { Labels } from './model-shop.ts';
 
-const OVERFLOW = 'otel_metric_overflow';
+/** Label of what is too much. */
+export const OVERFLOW = 'otel_metric_overflow';
 
 /**
  * Fails unless each metric has at most so many series and the overflow, nothing but the overflow shows more than was

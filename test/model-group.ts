@@ -112,14 +112,15 @@ export class RealMember {
     const before = readFileSync(this.#path);
     this.#file.write();
     const after = readFileSync(this.#path);
-    const changed = [...after.keys()].filter((i) => after[i] !== before[i]);
     // A larger file is laid out beside the old one, which it replaces in one piece.
     if (after.length !== before.length || !after.subarray(0, 64).equals(before.subarray(0, 64))) {
       writeFileSync(this.#path, before);
       writeFileSync(`${this.#path}.new`, after.subarray(0, Math.floor(after.length * part)));
       return;
     }
-    const end = changed[Math.floor(changed.length * part)] ?? 0;
+    const changed = [...after.keys()].filter((i) => after[i] !== before[i]);
+    const [first = 0, last = 0] = [changed[0], changed.at(-1)];
+    const end = first + Math.floor((last - first) * part);
     writeFileSync(this.#path, Buffer.concat([after.subarray(0, end), before.subarray(end)]));
   }
 

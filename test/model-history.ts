@@ -32,6 +32,8 @@ export interface HistoryOptions {
   readonly maxLength: number;
 }
 
+const MAX_INSTRUMENTS = 4;
+
 const which = fc.nat(99);
 // Tenths are no sums of powers of two: in which order they are added shows in the last digit.
 const amounts = fc.constantFrom(0.1, 0.2, 0.3, 0.7, 1, 2, 3, 17, 1000.1);
@@ -48,9 +50,16 @@ const requests: fc.Arbitrary<Request> = fc.record({
   responseBytes: bytes,
 });
 
-/** Histories that end with a scrape. */
-export function histories(options: HistoryOptions): fc.Arbitrary<readonly Step[]> {
-  const { instruments = INSTRUMENTS, attributes = 3, retentionMs, maxLength } = options;
+/** Histories of programs with a few of the instruments, so that several processes have the same ones. */
+export function histories({ instruments = INSTRUMENTS, ...options }: HistoryOptions): fc.Arbitrary<readonly Step[]> {
+  const few = fc.subarray([...instruments], { minLength: 1, maxLength: MAX_INSTRUMENTS });
+  return few.chain((instruments) => historiesOf(instruments, options));
+}
+
+function historiesOf(
+  instruments: readonly Instrument[],
+  { attributes = 3, retentionMs, maxLength }: HistoryOptions,
+): fc.Arbitrary<readonly Step[]> {
   const record = fc
     .record({
       on: fc.constantFrom(...instruments),
@@ -72,7 +81,7 @@ export function histories(options: HistoryOptions): fc.Arbitrary<readonly Step[]
     { weight: 7, arbitrary: fc.record({ what: fc.constant('publish'), which }) },
     { weight: 2, arbitrary: fc.record({ what: fc.constantFrom('exit', 'kill'), which }) },
     {
-      weight: 1,
+      weight: 2,
       arbitrary: fc.record({
         what: fc.constant('torn'),
         which,

@@ -4,7 +4,7 @@ import { parseExposition, type Sample } from './exposition.ts';
 
 export interface NeverFallsOptions {
   /** Which series may go, for good: of workers whose ids do not come back, when their retention is over. None, unless told. */
-  readonly mayGo?: (labels: Sample['labels']) => boolean;
+  readonly mayGo?: (sample: Sample) => boolean;
   /** Families that begin with one of these are not looked at. */
   readonly except?: readonly string[];
 }
@@ -21,10 +21,11 @@ export function neverFalls({ mayGo = () => false, except = [] }: NeverFallsOptio
       if (!cumulative.has(sample.name) || except.some((family) => sample.name.startsWith(family))) continue;
       now.set(`${sample.name} ${JSON.stringify(sample.labels)}`, sample);
     }
-    for (const [series, { labels, value }] of last) {
+    for (const [series, sample] of last) {
+      const { value } = sample;
       const next = now.get(series);
       if (next) assert.ok(next.value >= value, `${series} fell from ${value} to ${next.value}`);
-      else if (mayGo(labels)) gone.add(series);
+      else if (mayGo(sample)) gone.add(series);
       else assert.fail(`${series} has gone, it was ${value}`);
     }
     for (const series of now.keys()) assert.ok(!gone.has(series), `${series} has come back`);
