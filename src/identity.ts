@@ -6,6 +6,7 @@ import { BIRTH_VARIABLE, type Birth, parseBirth } from './record/birth.ts';
 import { clusterName, workerIdOf } from './snapshot/exit-events.ts';
 import { namesakeOf } from './snapshot/group.ts';
 import type { Identity, Role } from './snapshot/layout.ts';
+import { monotonicMs } from './snapshot/monotonic.ts';
 import { isSameProcess, ownMark } from './snapshot/process-mark.ts';
 
 // Tells the threads of a process its name in the group, which they cannot see; with its pid, since its children see it, too.
@@ -50,6 +51,7 @@ export function identify(role: Role, directory: string, version: string, slots: 
     role,
     threadId,
     startSeconds,
+    startedMonotonicMs: monotonicMs() - performance.now(),
     workerId: lasting ? `worker_${clusterName(birth.slot, parent)}` : workerIdOf(name, threadId, startSeconds),
     version,
     ...(lasting && { lasting }),

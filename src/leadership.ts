@@ -70,12 +70,17 @@ export class Leadership {
     this.#stopped = true;
     clearInterval(this.#look);
     this.#exporter?.stop();
-    if (this.#lead) releaseLead(this.#options.directory, this.#lead);
+    this.#release();
   }
 
   /** Leaves the group, the last file written; deletes it when nobody is left. Synchronous: for the exit of the process. */
   leave(): void {
+    this.#release();
     leaveGroup(this.#options.directory, this.#options.own, this.#lead !== undefined);
+  }
+
+  #release(): void {
+    if (this.#lead) releaseLead(this.#options.directory, this.#lead);
   }
 
   #tryToLead(watch: LeaderWatch): boolean {

@@ -104,6 +104,7 @@ export function startMember(options: MemberOptions): Member {
     onStateChange,
     onResume: () => condition.resumed(),
     onBeat: () => {
+      if (writer.isRefused) restoreGroup(directory);
       lookForDisconnect(condition);
       forks?.look();
       threads.look();
@@ -162,7 +163,7 @@ export function startMember(options: MemberOptions): Member {
     ended = true;
     http.abandon(crashes.errorType() ?? ABORTED);
     appMetrics?.collectNow();
-    writer.close({ ended: role === 'thread' });
+    writer.close({ ended: true });
     if (head) hooks.onExit?.(server);
     leadership.leave();
   };

@@ -39,6 +39,7 @@ const WIRING = [
   'start.ts',
   'member.ts',
   'leadership.ts',
+  'serve.ts',
   'family.ts',
   'identity.ts',
   'exporter-thread.ts',

@@ -33,13 +33,31 @@ export interface RealOptions {
 // A pid is its process's memory: what is shown of whom is then known.
 const sampleOf = (pid: number) => ({ memory: pid, cpu: 1 });
 
+class ReaderAt extends GroupReader {
+  readonly #now: () => number;
+
+  constructor(options: GroupReaderOptions, now: () => number) {
+    super(options);
+    this.#now = now;
+  }
+
+  override read(): ReturnType<GroupReader['read']> {
+    return super.read(this.#now());
+  }
+
+  override reap(): ReturnType<GroupReader['reap']> {
+    return super.reap(this.#now());
+  }
+}
+
 /** The exporter of a directory; another one on the same directory is what comes after it has died. */
 export class RealExporter {
   readonly reader: GroupReader;
   readonly #scraper: Scraper;
 
-  constructor(directory: string, { labels, retentionMs, maxExited, maxSeries }: RealOptions) {
-    this.reader = openReader(directory, { exitedRetentionMs: retentionMs, maxExited, maxSeries });
+  /** @param now - in ms, the clock of the history */
+  constructor(directory: string, { labels, retentionMs, maxExited, maxSeries }: RealOptions, now: () => number) {
+    this.reader = new ReaderAt({ directory, exitedRetentionMs: retentionMs, maxExited, maxSeries }, now);
     const producer = new GroupProducer({
       reader: this.reader,
       sampler: new ResourceSampler(async (pids) => Object.fromEntries(pids.map((pid) => [pid, sampleOf(pid)]))),
@@ -154,12 +172,8 @@ export function seeEnd(directory: string, mark: ProcessMark, threadId: number): 
 export function crashWhileFolding(directory: string, aside: string, { maxSeries }: RealOptions): void {
   const files = readdirSync(directory).filter((file) => !file.startsWith('totals'));
   for (const file of files) copyFileSync(join(directory, file), join(aside, file));
-  openReader(directory, { exitedRetentionMs: 0, maxSeries }).read();
+  new GroupReader({ directory, exitedRetentionMs: 0, maxSeries }).read();
   for (const file of files) {
     if (!existsSync(join(directory, file))) copyFileSync(join(aside, file), join(directory, file));
   }
-}
-
-function openReader(directory: string, options: Omit<GroupReaderOptions, 'directory'>): GroupReader {
-  return new GroupReader({ directory, ...options });
 }

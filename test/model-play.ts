@@ -53,7 +53,7 @@ export async function play(
     for (const step of history) await stage.play(step);
     await stage.play({ what: 'scrape' });
   } finally {
-    await stage.leave();
+    stage.leave();
   }
 }
 
@@ -71,7 +71,6 @@ class Stage {
   readonly #onScrape: (moment: Moment) => void;
   readonly #directory: string;
   readonly #players: Player[] = [];
-  readonly #clock: { restore(): void };
   #exporter: RealExporter;
   #replaced = false;
   #nowMs = 1_700_000_000_000;
@@ -81,8 +80,7 @@ class Stage {
     this.#options = options;
     this.#onScrape = onScrape;
     this.#directory = freshDirectory(t);
-    this.#exporter = new RealExporter(this.#directory, options);
-    this.#clock = t.mock.method(Date, 'now', () => this.#nowMs).mock;
+    this.#exporter = this.#open();
   }
 
   async play(step: Step): Promise<void> {
@@ -97,7 +95,7 @@ class Stage {
         return this.#scrape();
       case 'reap':
         notice(this.#membersSeenDead(), this.#nowMs, this.#options);
-        this.#exporter.reader.reap(this.#nowMs);
+        this.#exporter.reader.reap();
         return;
       case 'exporter replaced':
         return this.#replaceExporter();
@@ -235,9 +233,13 @@ class Stage {
       .map(({ model }) => model);
   }
 
+  #open(): RealExporter {
+    return new RealExporter(this.#directory, this.#options, () => this.#nowMs);
+  }
+
   // Who comes after an exporter knows of nobody how long he is dead.
   #replaceExporter(): void {
-    this.#exporter = new RealExporter(this.#directory, this.#options);
+    this.#exporter = this.#open();
     this.#replaced = true;
     for (const player of this.#players) player.model.noticedAtMs = undefined;
   }
@@ -247,8 +249,7 @@ class Stage {
     model.publishedOrder = this.#nowMs;
   }
 
-  async leave(): Promise<void> {
-    this.#clock.restore();
+  leave(): void {
     for (const { real, model, process, threadId } of this.#players) {
       if (!model.alive) continue;
       real.close();

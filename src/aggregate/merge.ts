@@ -31,7 +31,8 @@ export interface Member {
 
 /** Attributes of the series that takes what is above the cap. */
 const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
-const OVERFLOW_KEY = attributesKey(OVERFLOW);
+/** Its key; see Series.key. */
+export const OVERFLOW_KEY = attributesKey(OVERFLOW);
 
 /**
  * Sums over processes: counters and histograms over all of them, up-down counters over the living. No gauges, no events.
@@ -88,21 +89,6 @@ export function toTable(merged: Merged): SeriesTable {
     }
   }
   return table;
-}
-
-/** The series of some metrics that have a place, with nothing in them. @param metrics - their keys */
-export function emptied(merged: Merged, metrics: Iterable<string>): SeriesTable {
-  const empty: Merged = new Map();
-  for (const key of metrics) {
-    const { descriptor, series } = merged.get(key) ?? {};
-    if (!descriptor || !series) continue;
-    const named = [...series].filter(([name]) => name !== OVERFLOW_KEY);
-    const cells = named.map(([name, { attributes, values }]) => {
-      return [name, { attributes, values: new Float64Array(values.length) }] as const;
-    });
-    empty.set(key, { descriptor, series: new Map(cells) });
-  }
-  return toTable(empty);
 }
 
 function addMetric(merged: Merged, metric: Metric, values: Float64Array, places: SeriesPlaces): void {

@@ -9,6 +9,7 @@ export class SeriesPlaces {
   readonly maxSeries: number;
   readonly #metrics = new Map<string, Set<string>>();
   readonly #full = new Set<string>();
+  readonly #kept = new Set<string>();
 
   constructor(maxSeries = Number.POSITIVE_INFINITY) {
     this.maxSeries = maxSeries;
@@ -37,8 +38,13 @@ export class SeriesPlaces {
   }
 
   /** Metrics that have refused a series: whoever reads the group next must be told who has a place. */
-  get full(): ReadonlySet<string> {
-    return this.#full;
+  get unkept(): string[] {
+    return [...this.#full].filter((metric) => !this.#kept.has(metric));
+  }
+
+  /** These are written down. */
+  keep(metrics: Iterable<string>): void {
+    for (const metric of metrics) this.#kept.add(metric);
   }
 
   #of(metric: string): Set<string> {

@@ -4,26 +4,18 @@
  */
 import { join } from 'node:path';
 import { GunicornOtelError, messageOf } from '../errors.ts';
-import { report } from '../report.ts';
-import { deleteSnapshot, listSnapshots, snapshotFile } from '../snapshot/directory.ts';
+import { deleteSnapshot, listSnapshots, type SnapshotFile } from '../snapshot/directory.ts';
 import { MAX_EXITS } from '../snapshot/exit-events.ts';
-import { decodeSnapshot, encodeSnapshot, type Identity, type Snapshot } from '../snapshot/layout.ts';
-import { isAlive, type ProcessMark } from '../snapshot/process-mark.ts';
+import { foreign, type Snapshot } from '../snapshot/layout.ts';
+import { monotonicMs } from '../snapshot/monotonic.ts';
+import { isAlive, isForeign, type ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
-import { emptied, type Member, type Merged, takePlaces } from './merge.ts';
+import type { Member, Merged } from './merge.ts';
+import { placesLeft } from './places-left.ts';
 import { SeriesPlaces } from './series-places.ts';
-import { Totals } from './totals.ts';
-
-// Of whom the places are that are kept for the next reader: no process has this number.
-const NOBODY: Identity = {
-  role: 'totals',
-  workerId: '',
-  pid: 0,
-  processStart: 0,
-  threadId: 0,
-  startSeconds: 0,
-  version: '',
-};
+import { Silence } from './silence.ts';
+import { type Left, Totals } from './totals.ts';
+import { Troubles } from './troubles.ts';
 
 /** One process or thread of the group. */
 export interface WorkerState extends Member {
@@ -31,8 +23,8 @@ export interface WorkerState extends Member {
   readonly mark: ProcessMark;
   readonly snapshot: Snapshot;
   alive: boolean;
-  /** Unix ms when it was first seen dead. */
-  exitedAtMs?: number;
+  /** When it was first seen dead; see monotonic.ts. */
+  exitedAtMonotonicMs?: number;
 }
 
 export interface GroupReaderOptions {
@@ -44,36 +36,49 @@ export interface GroupReaderOptions {
   readonly maxExited?: number;
 }
 
+/** Whose a file is by its name. */
+type Listed = Pick<SnapshotFile, 'file' | 'mark' | 'threadId'>;
+
+// Why there is no snapshot: what the file is and stays; or not now, and perhaps next time: no such file, no handle left.
+type Missing = 'version' | 'unreadable' | 'later';
+
 /** Reads one group's directory; there is one per group, since it deletes what it has folded. */
 export class GroupReader {
   readonly #options: GroupReaderOptions;
+  readonly #maxExited: number;
   readonly #states = new Map<string, WorkerState>();
   readonly #readers = new Map<string, SnapshotReader>();
   /** Files that are in the totals and could not be deleted yet: they are nobody's any more. */
   readonly #remains = new Set<string>();
-  /** Failed reads by cause, for the life of this reader. */
-  readonly errors = new Map<string, number>();
+  /** Files of the dead that only another version of this package can read, which may lead the group next. */
+  readonly #otherVersions = new Set<string>();
+  readonly #troubles = new Troubles();
   /** Which series have a name of their own in sums over processes. */
   readonly places: SeriesPlaces;
-  /** Metrics whose places are in the totals. */
-  readonly #kept = new Set<string>();
   readonly #totals: Totals;
+  readonly #silence = new Silence();
 
   constructor(options: GroupReaderOptions) {
     this.#options = options;
+    this.#maxExited = options.maxExited ?? MAX_EXITS;
     this.places = new SeriesPlaces(options.maxSeries);
     this.#totals = new Totals(options.directory, this.places);
-    for (const file of this.#totals.load((path, error) => this.#countUnreadable(path, error))) this.#forget(file);
-    takePlaces(this.totals, this.places);
+    this.#loadTotals();
+  }
+
+  /** Failed reads by cause, for the life of this reader. */
+  get errors(): ReadonlyMap<string, number> {
+    return this.#troubles.counts;
   }
 
   /** Reads everything there is now, the living and those who have exited of late. @throws never */
-  read(nowMs = Date.now()): WorkerState[] {
-    for (const { file, mark } of this.reap(nowMs)) {
-      const snapshot = this.#readFile(file);
+  read(nowMonotonicMs = monotonicMs()): WorkerState[] {
+    for (const listed of this.reap(nowMonotonicMs)) {
+      const snapshot = this.#readFile(listed);
       if (typeof snapshot === 'string') continue;
+      const { file, mark } = listed;
       // A thread that nobody has seen end says so itself.
-      const exited = snapshot.identity.ended ? { exitedAtMs: nowMs } : {};
+      const exited = snapshot.identity.ended ? { exitedAtMonotonicMs: nowMonotonicMs } : {};
       this.#states.set(file, { file, mark, snapshot, alive: !snapshot.identity.ended, ...exited });
     }
     return [...this.#states.values()];
@@ -85,77 +90,111 @@ export class GroupReader {
    * @returns the files of the living
    * @throws never
    */
-  reap(nowMs = Date.now()): { file: string; mark: ProcessMark }[] {
+  reap(nowMonotonicMs = monotonicMs()): Listed[] {
+    this.#loadTotals();
     const living = [];
     const listed = listSnapshots(this.#options.directory);
-    for (const { file, mark, complete, ended } of listed) {
+    for (const { file, mark, threadId, complete, ended } of listed) {
+      if (this.#otherVersions.has(file)) continue;
       if (this.#remains.has(file)) {
         this.#delete(file);
         continue;
       }
       const state = this.#states.get(file);
-      const dead = ended || !isAlive(mark);
+      const path = join(this.#options.directory, file);
+      const dead = ended || !isAlive(mark) || this.#silence.isSilent(path, mark, nowMonotonicMs);
       if (state?.alive === false && (state.snapshot.identity.ended || dead)) continue;
-      if (dead) this.#bury(file, mark, complete, nowMs);
-      else if (complete) living.push({ file, mark });
+      if (dead) this.#bury({ file, mark, threadId }, complete, nowMonotonicMs);
+      else if (complete) living.push({ file, mark, threadId });
     }
-    this.#missing(new Set(listed.map(({ file }) => file)), nowMs);
-    this.#fold(nowMs);
+    this.#missing(new Set(listed.map(({ file }) => file)), nowMonotonicMs);
+    this.#fold(nowMonotonicMs);
     return living;
   }
 
-  // Read after it was seen dead: what is there now is all it will ever have written.
-  #bury(file: string, mark: ProcessMark, complete: boolean, nowMs: number): void {
-    const read = complete ? this.#readFile(file) : 'unreadable';
-    if (read === 'later') return;
-    const snapshot = read === 'unreadable' ? this.#states.get(file)?.snapshot : read;
-    if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: false, exitedAtMs: nowMs });
-    else this.#delete(file);
+  /** The processes of the living, with or without a readable snapshot. @throws never */
+  living(): ProcessMark[] {
+    return this.reap().map(({ mark }) => mark);
   }
 
-  // Somebody has deleted the file: what it said counts on, and its process is still looked after.
-  #missing(listed: ReadonlySet<string>, nowMs: number): void {
-    for (const [file, state] of this.#states) {
-      if (!state.alive || listed.has(file) || isAlive(state.mark)) continue;
-      this.#states.set(file, { ...state, alive: false, exitedAtMs: nowMs });
-    }
-  }
-
-  /** The pids of the living, with or without a readable snapshot. @throws never */
-  livingPids(): number[] {
-    return this.reap().map(({ mark }) => mark.pid);
-  }
-
-  /** What has been folded: the sums of all that is no longer in `read`. */
+  /**
+   * What has been folded: the sums of all that is no longer in `read`.
+   *
+   * @throws system errors as long as it could not be read (no handle left): a scrape without it would be a fall
+   */
   get totals(): Member[] {
     return this.#totals.members;
   }
 
   /** Where a series found no place: writes into the totals who has one, for the reader that comes after this. @throws never */
-  keepPlaces(merged: Merged, nowMs = Date.now()): void {
-    const metrics = [...this.places.full].filter((metric) => !this.#kept.has(metric));
-    if (metrics.length === 0) return;
-    const snapshot = decodeSnapshot(encodeSnapshot(NOBODY, emptied(merged, metrics), nowMs));
-    const { error } = this.#totals.add([{ snapshot, alive: false, file: snapshotFile(NOBODY, 0) }], nowMs);
-    if (error) this.#countTotalsError(error);
-    else for (const metric of metrics) this.#kept.add(metric);
+  keepPlaces(merged: Merged, nowMonotonicMs = monotonicMs()): void {
+    const metrics = this.places.unkept;
+    if (metrics.length > 0 && this.#add([placesLeft(merged, metrics, nowMonotonicMs)], nowMonotonicMs)) {
+      this.places.keep(metrics);
+    }
   }
 
-  #fold(nowMs: number): void {
+  // Read after it was seen dead: what is there now is all it will ever have written.
+  #bury(listed: Listed, complete: boolean, nowMonotonicMs: number): void {
+    const { file, mark } = listed;
+    const read = complete ? this.#readFile(listed) : 'unreadable';
+    if (read === 'later') return;
+    const snapshot = typeof read === 'string' ? this.#states.get(file)?.snapshot : read;
+    if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: false, exitedAtMonotonicMs: nowMonotonicMs });
+    else if (read === 'version') this.#keepForOthers(file);
+    else {
+      // One that was cut off in the middle of its first layout has told nothing.
+      if (complete) this.#troubles.lost(join(this.#options.directory, file));
+      this.#delete(file);
+    }
+  }
+
+  #keepForOthers(file: string): void {
+    this.#otherVersions.add(file);
+    const [oldest] = this.#otherVersions;
+    if (this.#otherVersions.size <= this.#maxExited || oldest === undefined) return;
+    this.#otherVersions.delete(oldest);
+    this.#troubles.lost(join(this.#options.directory, oldest));
+    this.#delete(oldest);
+  }
+
+  // Somebody has deleted the file: what it said counts on, and its process is still looked after.
+  #missing(listed: ReadonlySet<string>, nowMonotonicMs: number): void {
+    for (const [file, state] of this.#states) {
+      if (!state.alive || listed.has(file) || isAlive(state.mark)) continue;
+      this.#states.set(file, { ...state, alive: false, exitedAtMonotonicMs: nowMonotonicMs });
+    }
+  }
+
+  #loadTotals(): void {
+    const { folded, lost } = this.#totals.load((path, error) => this.#troubles.unreadable(path, error));
+    for (const path of lost) this.#troubles.lost(path);
+    for (const file of folded) this.#forget(file);
+  }
+
+  #fold(nowMonotonicMs: number): void {
     const exited = [...this.#states.values()].filter((state) => !state.alive);
-    // Those that were found dead together, by a new reader say, went in the order of their last words.
-    exited.sort((a, b) => a.exitedAtMs! - b.exitedAtMs! || a.snapshot.writtenAtMs - b.snapshot.writtenAtMs);
-    const excess = exited.length - (this.#options.maxExited ?? MAX_EXITS);
-    const due = exited.filter((state, i) => i < excess || nowMs - state.exitedAtMs! >= this.#options.exitedRetentionMs);
-    if (due.length === 0) return;
-    const { added, error } = this.#totals.add(due, nowMs);
-    for (const { file } of added) this.#forget(file);
-    // Disk full or directory gone: they stay what they are, and are folded when it works again.
-    if (error) this.#countTotalsError(error);
+    exited.sort(byExit);
+    const excess = exited.length - this.#maxExited;
+    const latest = nowMonotonicMs - this.#options.exitedRetentionMs;
+    const due = exited.filter((state, i) => i < excess || (state.exitedAtMonotonicMs! <= latest && isOver(state)));
+    this.#add(due, nowMonotonicMs);
   }
 
-  #countTotalsError(error: unknown): void {
-    this.#countError('totals', `totals in ${this.#options.directory} cannot be written: ${messageOf(error)}`);
+  #add(left: readonly Left[], nowMonotonicMs: number): boolean {
+    try {
+      this.#totals.restore();
+      if (left.length === 0) return true;
+      const { added, error } = this.#totals.add(left, nowMonotonicMs);
+      for (const { file } of added) this.#forget(file);
+      if (error) throw error;
+      return true;
+    } catch (error) {
+      // Disk full or directory gone: the dead stay what they are, and are folded when it works again.
+      const where = `totals in ${this.#options.directory}`;
+      this.#troubles.count('totals', `${where} cannot be written: ${messageOf(error)}; they are kept in memory`);
+      return false;
+    }
   }
 
   #forget(file: string): void {
@@ -167,45 +206,44 @@ export class GroupReader {
   #delete(file: string): void {
     this.#readers.delete(file);
     const { directory } = this.#options;
+    this.#silence.forget(join(directory, file));
     try {
       deleteSnapshot(directory, file);
       this.#remains.delete(file);
     } catch (error) {
-      this.#countError('delete', `${join(directory, file)} cannot be deleted: ${messageOf(error)}`);
+      this.#troubles.count('delete', `${join(directory, file)} cannot be deleted: ${messageOf(error)}; it counts once`);
     }
   }
 
-  // 'unreadable' is what the file is and stays; 'later' may be otherwise next time: no such file, no handle left.
-  #readFile(file: string): Snapshot | 'unreadable' | 'later' {
+  #readFile({ file, mark, threadId }: Listed): Snapshot | Missing {
     const path = join(this.#options.directory, file);
     let reader = this.#readers.get(file);
     if (!reader) {
-      reader = new SnapshotReader(path);
+      reader = new SnapshotReader(path, { mark, threadId });
       this.#readers.set(file, reader);
     }
     try {
-      return reader.read();
+      const snapshot = reader.read();
+      if (snapshot.identity.role === 'totals') throw foreign('it holds totals');
+      return snapshot;
     } catch (error) {
       // Deleted since it was listed.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'later';
-      this.#countUnreadable(path, error);
-      return error instanceof GunicornOtelError ? 'unreadable' : 'later';
+      this.#troubles.unreadable(path, error);
+      if (!(error instanceof GunicornOtelError)) return 'later';
+      return error.code === 'GUNICORN_OTEL_ERR_SNAPSHOT_VERSION' ? 'version' : 'unreadable';
     }
-  }
-
-  #countUnreadable(path: string, error: unknown): void {
-    this.#countError(causeOf(error), `${path} cannot be read: ${messageOf(error)}`);
-  }
-
-  // One line per cause: a damaged file would otherwise say the same on every scrape.
-  #countError(cause: string, line: string): void {
-    const count = this.errors.get(cause) ?? 0;
-    if (count === 0) report('warn', `${line}; its last good values stand in for it`);
-    this.errors.set(cause, count + 1);
   }
 }
 
-function causeOf(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  return (code ?? 'unknown').replace('GUNICORN_OTEL_ERR_SNAPSHOT_', '').toLowerCase();
+// One that is only silent may go on some day (a container that was paused), with all that it has counted: it is kept while
+// there is room.
+function isOver({ mark, snapshot }: WorkerState): boolean {
+  return !isForeign(mark) || snapshot.identity.ended === true;
+}
+
+// Those that were found dead together, by a new reader say, went in the order of their last words.
+function byExit(a: WorkerState, b: WorkerState): number {
+  const apartMs = a.exitedAtMonotonicMs! - b.exitedAtMonotonicMs!;
+  return apartMs || a.snapshot.writtenAtMonotonicMs - b.snapshot.writtenAtMonotonicMs;
 }

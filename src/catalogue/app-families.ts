@@ -137,8 +137,10 @@ function inBucketsOf(to: MetricDescriptor, from: MetricDescriptor, { values, res
 function pointValue(descriptor: MetricDescriptor, sum: ExactSum): Point['value'] {
   settle(sum);
   if (descriptor.kind !== 'histogram') return sum.values[0]!;
-  const bounds = descriptor.bounds?.[0] ?? [];
-  return { cell: sum.values.subarray(0, bounds.length + 2), bounds };
+  const told = descriptor.bounds?.[0] ?? [];
+  // A program may give a bound twice, which would be a series twice.
+  const bounds = [...new Set(told)].sort((a, b) => a - b);
+  return { cell: rebucket(sum.values.subarray(0, told.length + 2), told, bounds), bounds };
 }
 
 function labelsOf(attributes: Attributes): { labels: Record<string, string>; key: string } {

@@ -4,6 +4,7 @@ import type { MetricData } from '@opentelemetry/sdk-metrics';
 import pidusage from 'pidusage';
 import { GroupProducer, isWorker } from '../aggregate/producer.ts';
 import { ResourceSampler } from '../aggregate/resources.ts';
+import { WallClock } from '../aggregate/wall-clock.ts';
 import { GroupReader } from '../aggregate/workers.ts';
 import { project } from '../catalogue/views.ts';
 import type { Settings } from '../config.ts';
@@ -84,9 +85,11 @@ export function startExporter(
     maxSeries: settings.maxSeries,
   });
   const sampler = new ResourceSampler(pidusage as unknown as ConstructorParameters<typeof ResourceSampler>[0]);
+  const clock = new WallClock();
   const producer = new GroupProducer({
     reader,
     sampler,
+    clock,
     startMs,
     view: (scene) =>
       project(
@@ -118,13 +121,14 @@ export function startExporter(
   let ticks = 0;
   const ticker = setInterval(() => {
     if (!holdLead(directory, lead)) return onLost();
+    tellOfJump(clock.look());
     ticks += 1;
     // A thread that has ended says so in its file, which is read for that now and then.
     if (ticks % SAMPLE_TICKS === 0) reader.read();
-    if (ticks % SAMPLE_TICKS === 0) void sampler.sample(reader.livingPids());
+    if (ticks % SAMPLE_TICKS === 0) void sampler.sample(reader.living());
     else reader.reap();
   }, TICK_MS);
-  void sampler.sample(reader.livingPids());
+  void sampler.sample(reader.living());
   sweepDeadGroups(dirname(directory));
 
   return {
@@ -145,4 +149,10 @@ export function startExporter(
       await pushers.stop();
     },
   };
+}
+
+function tellOfJump(jumpMs: number): void {
+  if (jumpMs === 0) return;
+  const seconds = `${jumpMs > 0 ? '+' : ''}${(jumpMs / 1000).toFixed(1)}`;
+  report('warn', `the clock has jumped by ${seconds} s: it was set, or the machine slept; ages do not follow it`);
 }

@@ -11,7 +11,6 @@ const ENDED_SUFFIX = '.ended';
 
 /** Name of the file in a group's directory that holds what the dead have left; that of a lasting worker id has the id behind it. */
 export const TOTALS_FILE = 'totals';
-const TOTALS_NAME = /^totals(?:-\w+)?$/;
 
 /** Who writes a snapshot file. */
 export interface FileOwner {
@@ -55,11 +54,6 @@ export function listSnapshots(path: string): SnapshotFile[] {
     const isEnded = ended.has(`${file}${ENDED_SUFFIX}`);
     return [{ file, mark, threadId: Number(threadId), complete: layout === undefined, ended: isEnded }];
   });
-}
-
-/** The files of a group that hold what the dead have left. @throws never: a directory that is gone has none */
-export function listTotals(path: string): string[] {
-  return list(path).filter((file) => TOTALS_NAME.test(file));
 }
 
 /** Says of a thread or process that it has ended; a thread that was terminated cannot say so itself. @throws system errors */

@@ -43,6 +43,12 @@ export function createGroupDirectory(base: string, name = formatMark(ownMark()))
   throw new GunicornOtelError('GUNICORN_OTEL_ERR_DIRECTORY', problems.join('; '));
 }
 
+/** The groups in `base` that somebody lives in, absolute. @throws never */
+export function liveGroups(base: string): string[] {
+  const paths = list(base).map((name) => join(base, name));
+  return paths.filter((path) => isLiveGroup(path) && !isDeserted(path));
+}
+
 /** Whether `path` is a group's directory that this user may join, somebody in it alive. @throws never */
 export function isLiveGroup(path: string): boolean {
   try {
@@ -73,29 +79,36 @@ export function hasEnded(path: string): boolean {
 }
 
 /**
- * Ends a membership, its file written for the last time: the last one out deletes the group, and so does the process that
- * it is named after once it leads it.
+ * Ends a membership, its file written for the last time and its lead given back: the last one out deletes the group, and
+ * so does the process that it is named after, when it has led it. A named group whose leader was killed is left to go on.
  *
- * @param leads - whether this process leads the group
+ * @param led - whether this process has led the group until now
  * @throws never
  */
-export function leaveGroup(path: string, own: FileOwner, leads: boolean): void {
+export function leaveGroup(path: string, own: FileOwner, led: boolean): void {
   const namesake = namesakeOf(path);
-  if (leads && namesake && isSameProcess(namesake, own.mark)) {
+  if (led && namesake && isSameProcess(namesake, own.mark)) {
     removeGroup(path);
     return;
   }
   const leader = readLeader(path);
-  if (!leads && leader && isHeld(path, leader)) return;
+  if (leader && isHeld(path, leader)) return;
   try {
     // In this order: of two that leave at once, the second one to look sees both gone.
     markEnded(path, own.mark, own.threadId, own.run);
-    const others = listSnapshots(path).filter(({ file }) => file !== snapshotFile(own.mark, own.threadId, own.run));
-    const isThere = others.some(({ mark, ended }) => !ended && !isOwnThread(mark, own) && isAlive(mark));
-    if (!isThere) removeGroup(path);
+    const goesOn = namesake === undefined && leader !== undefined && !leader.released;
+    if (!goesOn && isDeserted(path, own)) removeGroup(path);
   } catch {
     // The directory is gone, or cannot be written to: what is left is found by the next sweep.
   }
+}
+
+/** Whether no member of a group is left, `but` for one. @throws never */
+export function isDeserted(path: string, but?: FileOwner): boolean {
+  const others = listSnapshots(path).filter(
+    ({ file }) => !but || file !== snapshotFile(but.mark, but.threadId, but.run),
+  );
+  return !others.some(({ mark, ended }) => !ended && !(but && isOwnThread(mark, but)) && isAlive(mark));
 }
 
 /** Deletes a group and everything in it. @throws never: what is left is found by the next sweep */
@@ -146,7 +159,7 @@ export function sweepDeadGroups(base: string): number {
 
 function isDeadGroup(path: string): boolean {
   const namesake = namesakeOf(path);
-  const marks = listSnapshots(path).map(({ mark }) => mark);
+  const marks = listSnapshots(path).flatMap(({ mark, ended }) => (ended ? [] : [mark]));
   const leader = readLeader(path)?.holder;
   const known = [...(namesake ? [namesake] : []), ...marks, ...(leader ? [leader] : [])];
   if (known.some((mark) => !isForeign(mark) && isAlive(mark))) return false;

@@ -16,6 +16,8 @@ const LOCK_NAME = /^leader-(\d+)$/;
 /** A process or thread that may lead. */
 export interface Holder extends ProcessMark {
   readonly threadId: number;
+  /** It is there for that alone, and takes the lead from members; see serve.ts. */
+  readonly dedicated?: true;
 }
 
 /** What the leader holds: its lock's number, and what is in the file. */
