@@ -29,6 +29,7 @@ export interface HistoryOptions {
   /** How many of the attribute sets are used, from the first. */
   readonly attributes?: number;
   readonly retentionMs: number;
+  readonly minLength?: number;
   readonly maxLength: number;
 }
 
@@ -58,7 +59,7 @@ export function histories({ instruments = INSTRUMENTS, ...options }: HistoryOpti
 
 function historiesOf(
   instruments: readonly Instrument[],
-  { attributes = 3, retentionMs, maxLength }: HistoryOptions,
+  { attributes = 3, retentionMs, minLength = 4, maxLength }: HistoryOptions,
 ): fc.Arbitrary<readonly Step[]> {
   const record = fc
     .record({
@@ -108,7 +109,7 @@ function historiesOf(
     { weight: 1, arbitrary: fc.constant({ what: 'exporter replaced' }) },
     { weight: 1, arbitrary: fc.constant({ what: 'exporter killed while folding' }) },
   ) as fc.Arbitrary<Step>;
-  return fc.array(step, { minLength: 4, maxLength, size: 'max' });
+  return fc.array(step, { minLength, maxLength, size: 'max' });
 }
 
 /** Histories in which much is counted first and nothing afterwards: processes end, and who reads them changes. */
