@@ -133,6 +133,14 @@ describe('a merge', () => {
     assert.deepEqual(places.unkept.length, 1);
   });
 
+  it('tells metrics in the order in which they came: of two that may not have one name the first one has it', () => {
+    const [first, second] = ['s', 'ms'].map((unit) => memberOf({ alive: true, recorded: [recordedAs({ unit })] }));
+    const places = new SeriesPlaces();
+    const units = (members: Member[]) => [...merge(members, places).values()].map(({ descriptor }) => descriptor.unit);
+    assert.deepEqual(units([first!]), ['s']);
+    assert.deepEqual(units([second!, first!]), ['s', 'ms']);
+  });
+
   it('has all that this package counts by names of its own, whatever the cap', () => {
     const recorded = ['HUP', 'INT', 'TERM'].map((signal) => ({
       ...recordedAs({ name: SIGNALS_METRIC, scope: OWN_SCOPE }),
