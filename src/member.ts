@@ -163,7 +163,7 @@ export function startMember(options: MemberOptions): Member {
     ended = true;
     http.abandon(crashes.errorType() ?? ABORTED);
     appMetrics?.collectNow();
-    writer.close({ ended: role === 'thread' });
+    writer.close({ ended: true });
     if (head) hooks.onExit?.(server);
     leadership.leave();
   };

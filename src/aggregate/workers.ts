@@ -9,9 +9,10 @@ import { deleteSnapshot, listSnapshots, type SnapshotFile } from '../snapshot/di
 import { MAX_EXITS } from '../snapshot/exit-events.ts';
 import { foreign, type Snapshot } from '../snapshot/layout.ts';
 import { monotonicMs } from '../snapshot/monotonic.ts';
-import { isAlive, type ProcessMark } from '../snapshot/process-mark.ts';
+import { isAlive, isForeign, type ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
 import type { Member } from './merge.ts';
+import { Silence } from './silence.ts';
 import { Totals } from './totals.ts';
 
 /** One process or thread of the group. */
@@ -52,6 +53,7 @@ export class GroupReader {
   /** Failed reads by cause, for the life of this reader. */
   readonly errors = new Map<string, number>();
   readonly #totals: Totals;
+  readonly #silence = new Silence();
 
   constructor(options: GroupReaderOptions) {
     this.#options = options;
@@ -90,7 +92,8 @@ export class GroupReader {
         continue;
       }
       const state = this.#states.get(file);
-      const dead = ended || !isAlive(mark);
+      const path = join(this.#options.directory, file);
+      const dead = ended || !isAlive(mark) || this.#silence.isSilent(path, mark, nowMonotonicMs);
       if (state?.alive === false && (state.snapshot.identity.ended || dead)) continue;
       if (dead) this.#bury({ file, mark, threadId }, complete, nowMonotonicMs);
       else if (complete) living.push({ file, mark, threadId });
@@ -157,7 +160,7 @@ export class GroupReader {
     exited.sort((a, b) => a.exitedAtMonotonicMs! - b.exitedAtMonotonicMs!);
     const excess = exited.length - this.#maxExited;
     const latest = nowMonotonicMs - this.#options.exitedRetentionMs;
-    const due = exited.filter((state, i) => i < excess || state.exitedAtMonotonicMs! <= latest);
+    const due = exited.filter((state, i) => i < excess || (state.exitedAtMonotonicMs! <= latest && isOver(state)));
     try {
       this.#totals.restore();
       if (due.length === 0) return;
@@ -183,6 +186,7 @@ export class GroupReader {
   #delete(file: string): void {
     this.#readers.delete(file);
     const { directory } = this.#options;
+    this.#silence.forget(join(directory, file));
     try {
       deleteSnapshot(directory, file);
       this.#remains.delete(file);
@@ -233,6 +237,12 @@ const REMEDIES: Readonly<Record<string, string>> = {
   foreign: 'its last good values stand in for it; nothing else should write into this directory',
   version: 'restart the whole group with one version; until then this process is not in the metrics',
 };
+
+// One that is only silent may go on some day (a container that was paused), with all that it has counted: it is kept while
+// there is room.
+function isOver({ mark, snapshot }: WorkerState): boolean {
+  return !isForeign(mark) || snapshot.identity.ended === true;
+}
 
 function causeOf(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;

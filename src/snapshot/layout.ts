@@ -55,7 +55,7 @@ export interface Identity {
   readonly state?: WorkerCondition;
   /** The worker's id comes back with its successor, and its counters go on under it. */
   readonly lasting?: boolean;
-  /** A thread that has ended while its process lives on. */
+  /** It has ended in good order, and says so to those who cannot look at it: its process lives on, or is out of sight. */
   readonly ended?: boolean;
   /** Totals only: files whose values are in here already and which are to be deleted, never added again. */
   readonly folded?: readonly string[];
