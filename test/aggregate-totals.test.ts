@@ -223,10 +223,10 @@ describe('the totals', () => {
     stopped.add([dead('a', 1)], 0);
     const [b, c] = [dead('b', 2), dead('c', 4)];
     for (const { file } of [b, c]) writeFileSync(join(directory, file), '');
-    opened(directory).add([b], 0);
-    // It has read both before it was stopped, and does not know that one of them is in the totals by now.
+    opened(directory).add([b, dead('d', 8)], 0);
+    // It has read two before it was stopped, and knows neither that one of them is in by now nor of the third one.
     assert.deepEqual(stopped.add([b, c], 0).added, [b, c]);
-    assert.deepEqual([countsOf(stopped), countsOf(opened(directory))], [{ '': 7 }, { '': 7 }]);
+    assert.deepEqual([countsOf(stopped), countsOf(opened(directory))], [{ '': 15 }, { '': 15 }]);
   });
 
   it('are exact whatever becomes of one of their copies; of both, exact or told as lost', (t) => {
@@ -328,6 +328,19 @@ describe('a group whose worker ids come back', () => {
     restore();
     assert.equal(sumOf(reader), 15);
     assert.deepEqual(readdirSync(directory).sort(), withCopies(TOTALS_FILE));
+  });
+});
+
+describe('the totals of a group', () => {
+  it('are written again by its reader when somebody has deleted them', async (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, await deadMark(t), 1);
+    const reader = new GroupReader({ directory, exitedRetentionMs: 0 });
+    reader.reap();
+    for (const file of readdirSync(directory)) rmSync(join(directory, file));
+    reader.reap();
+    assert.deepEqual(readdirSync(directory).sort(), withCopies(TOTALS_FILE));
+    assert.deepEqual(countsOf(opened(directory)), { '': 1 });
   });
 });
 
