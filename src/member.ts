@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { threadId } from 'node:worker_threads';
 import type { MeterProvider } from '@opentelemetry/api';
-import { discreet, isEnabled, type Settings } from './config.ts';
+import { isEnabled, type Settings } from './config.ts';
 import type { ExporterThread } from './exporter-thread.ts';
 import { identify, placeOf } from './identity.ts';
 import { Leadership, type LeadershipOptions } from './leadership.ts';
@@ -14,7 +14,7 @@ import {
   guardHooks,
   type Hooks,
   requestHooks,
-  type ServerInfo,
+  serverInfo,
   type WorkerInfo,
 } from './lifecycle.ts';
 import type { AppMetrics } from './record/app-metrics.ts';
@@ -86,7 +86,8 @@ export function startMember(options: MemberOptions): Member {
   const slots = settings.workerIds === 'slot';
   const identity = identify(options.role, directory, options.version, slots);
   const { workerId } = identity;
-  const own = { mark: ownMark(), threadId, run: runs++ };
+  const own = { mark: ownMark(), threadId, run: runs };
+  runs += 1;
   const table = new SeriesTable(SLOT_HEADER_BYTES);
   const failures = new Failures(table);
   const requests = new RequestTable({ ...settings, table });
@@ -115,17 +116,11 @@ export function startMember(options: MemberOptions): Member {
   let appMetrics: AppMetrics | undefined;
 
   const hooks = guardHooks(options.hooks, (error) => failures.count('hook', error));
-  const server: ServerInfo = Object.freeze({
-    pid: process.pid,
-    directory,
-    settings: discreet(settings),
-    get role() {
-      return role;
-    },
-    get url() {
-      return url;
-    },
-  });
+  const server = serverInfo(
+    options,
+    () => role,
+    () => url,
+  );
   const worker: WorkerInfo = Object.freeze({ id: cluster.worker?.id ?? 0, pid: process.pid, threadId, workerId });
 
   const leadership = new Leadership({ ...options, own, onLead });
@@ -149,7 +144,8 @@ export function startMember(options: MemberOptions): Member {
     onError: (error) => failures.count('thread', error),
   });
   const stops = [threads.stop];
-  if (role !== 'thread') stops.push(watchSignals(head ? ALL_SIGNALS : STATE_SIGNALS, onSignal)); // Threads have none.
+  // Signals are the main thread's.
+  if (role !== 'thread') stops.push(watchSignals(head ? ALL_SIGNALS : STATE_SIGNALS, onSignal));
   let forks: ReturnType<typeof watchCluster> | undefined;
   let born = false;
 
@@ -161,9 +157,8 @@ export function startMember(options: MemberOptions): Member {
     http.abandon(crashes.errorType() ?? ABORTED);
     appMetrics?.collectNow();
     threads.look();
-    writer.close(
-      role === 'thread' ? { ended: true, ...(exitCode !== undefined && { exitCode: Number(exitCode) }) } : undefined,
-    );
+    if (role === 'thread' && exitCode !== undefined) writer.finish({ ended: true, exitCode: Number(exitCode) });
+    else writer.close({ ended: true });
     if (head) hooks.onExit?.(server);
     leadership.leave();
   };

@@ -21,7 +21,7 @@ import { deadMark, startSleeper } from './sleepers.ts';
 const OWN: Holder = { ...ownMark(), threadId: 0 };
 const START_MS = 1_700_000_000_000;
 const CONTENDERS = 6;
-const TURNS = 100;
+const TURNS = 60;
 
 describe('the lead', () => {
   it('is taken by the first, and nobody else while that one lives', (t) => {
@@ -147,13 +147,17 @@ describe('the lead', () => {
 function contend(t: TestContext, directory: string) {
   const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
   const source = `
-    import { readFileSync, writeFileSync } from 'node:fs';
+    import { readFileSync, renameSync, writeFileSync } from 'node:fs';
     import { setTimeout as delay } from 'node:timers/promises';
     import { LeaderWatch, releaseLead, takeLead } from ${module('../src/snapshot/leader.js')};
     import { isAlive, ownMark } from ${module('../src/snapshot/process-mark.js')};
     const directory = ${JSON.stringify(directory)};
     const inside = directory + '/inside';
     const holder = { ...ownMark(), threadId: 0 };
+    const say = (mark) => {
+      writeFileSync(inside + process.pid, JSON.stringify(mark));
+      renameSync(inside + process.pid, inside);
+    };
     const watch = new LeaderWatch(directory);
     for (let turns = 0; turns < ${TURNS}; ) {
       const after = watch.vacancy();
@@ -171,10 +175,10 @@ function contend(t: TestContext, directory: string) {
       } catch (error) {
         if (error.code !== 'ENOENT') throw error;
       }
-      writeFileSync(inside, JSON.stringify(holder));
+      say(holder);
       if (turns === 0) console.log('led');
       if (turns % 10 === 0) await delay(1);
-      writeFileSync(inside, JSON.stringify({ pid: 0 }));
+      say({ pid: 0 });
       releaseLead(directory, lead);
       turns += 1;
     }`;

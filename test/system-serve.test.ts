@@ -1,6 +1,7 @@
 /** `gunicorn-otel serve`: the endpoint as a process of its own, which takes the lead and gives it back. */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { parseExposition, type Sample, sum } from './exposition.ts';
@@ -8,6 +9,7 @@ import { freePort, freshDirectory, ROOT, type Running, start, startApp, startClu
 import { request } from './requests.ts';
 
 const CLI = join(ROOT, 'dist/src/cli.js');
+const NEW_NAMESPACE = ['--pid', '--fork', '--mount-proc', '--kill-child'];
 const SERVES = /metrics of process (\d+) .* at (http\S+)/;
 
 describe('serve', () => {
@@ -104,6 +106,36 @@ describe('serve', () => {
     process.kill(sidecar.pid, 'SIGINT');
     assert.equal((await sidecar.ended()).code, 0);
     assert.deepEqual(readdirSync(directory), []);
+  });
+
+  it('counts members of another pid namespace by their files alone', async (t) => {
+    const probe = spawn('unshare', [...NEW_NAMESPACE, 'true']);
+    const [code] = await new Promise<[number | null]>((resolve) => {
+      probe.once('error', () => resolve([null]));
+      probe.once('exit', (exit) => resolve([exit]));
+    });
+    if (code !== 0) return t.skip('no new pid namespace can be made here: run as root');
+    const directory = freshDirectory(t);
+    mkdirSync(join(directory, 'app'));
+    const sidecar = serve(t, ['--dir', directory, '--group', 'shop']);
+    const [, , url] = await sidecar.says(SERVES, 'stderr');
+    const app = start(t, [...NEW_NAMESPACE, process.execPath, join(ROOT, 'test/fixtures/counts-its-answers.mjs')], {
+      preload: 'NODE_OPTIONS=--import',
+      command: 'unshare',
+      directory,
+      env: { GUNICORN_OTEL_GROUP: 'shop' },
+    });
+    const port = Number((await app.says(/^ready on port (\d+)/m))[1]);
+    await ask(port, 3);
+    await until(async () => requests(await scraped(url!)) === 3, 'it is read');
+    const living = (samples: Sample[]) =>
+      samples.filter(({ name }) => name === 'gunicorn_worker_uptime_seconds').length;
+    assert.equal(living(await scraped(url!)), 1);
+    process.kill(app.pid, 'SIGKILL');
+    await app.ended();
+    await until(async () => living(await scraped(url!)) === 0, 'its gauges go', 60_000);
+    assert.equal(requests(await scraped(url!)), 3);
+    assert.ok(existsSync(join(directory, 'group-shop')));
   });
 });
 

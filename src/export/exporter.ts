@@ -95,7 +95,6 @@ export function startExporter(
     sampler,
     clock,
     startMs,
-    maxSeries: settings.maxSeries,
     view(scene) {
       const { expectedWorkers } = settings;
       const goOn = counts.goOn.bind(counts);

@@ -58,7 +58,7 @@ export interface Identity {
   readonly lasting?: boolean;
   /** Of a worker thread, where the system tells: by which others see that it has ended. */
   readonly task?: Task;
-  /** A thread that has ended while its process lives on. */
+  /** It has ended in good order, and says so to those who cannot look at it: its process lives on, or is out of sight. */
   readonly ended?: boolean;
   /** With which code it has; not there: it only measures no more. */
   readonly exitCode?: number;

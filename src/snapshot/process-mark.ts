@@ -44,10 +44,10 @@ export function ownTask(): Task | undefined {
 }
 
 /** Whether a thread is known to have ended, terminated or not, though nobody has said so. @throws never */
-export function isTaskOver(mark: ProcessMark, { id, start }: Task): boolean {
-  if (isForeign(mark)) return false;
-  const found = processStart(mark.pid, id);
-  return found === 'gone' || (found !== undefined && found !== start);
+export function isTaskOver(mark: ProcessMark, task: Task | undefined): boolean {
+  if (!task || isForeign(mark)) return false;
+  const found = processStart(mark.pid, task.id);
+  return found === 'gone' || (found !== undefined && found !== task.start);
 }
 
 /** A mark as one word. */
