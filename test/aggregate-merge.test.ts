@@ -6,7 +6,7 @@ import { cellOf, type Member, type Merged, merge, toTable } from '../src/aggrega
 import { SeriesPlaces } from '../src/aggregate/series-places.ts';
 import { decodeSnapshot, encodeSnapshot } from '../src/snapshot/layout.ts';
 import { OWN_SCOPE, REQUESTS_METRIC, SIGNALS_METRIC } from '../src/snapshot/own-metrics.ts';
-import type { MetricDescriptor } from '../src/snapshot/series-table.ts';
+import { type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
 import { IDENTITY, type Recorded, recordings, tableOf } from './arbitrary-tables.ts';
 
 const REST = { 'otel.metric.overflow': true };
@@ -148,6 +148,34 @@ describe('a merge', () => {
     }));
     const [signals] = [...merge([memberOf({ alive: true, recorded })], new SeriesPlaces(1)).values()];
     assert.equal(signals!.series.size, 3);
+  });
+
+  it('has room for so many metrics of the app and for all of ours; what has its place keeps it, and the others are told once', () => {
+    const metric = (name: string, scope = 'app'): MetricDescriptor => ({
+      name,
+      description: '',
+      unit: '',
+      kind: 'counter',
+      scope,
+    });
+    const dead = (descriptor: MetricDescriptor) => {
+      const table = new SeriesTable();
+      table.values[table.add(table.define(descriptor), {})] = 1;
+      return { snapshot: decodeSnapshot(encodeSnapshot(IDENTITY, table, 1)), alive: false };
+    };
+    const leftOut: string[] = [];
+    const places = new SeriesPlaces(10, (key) => leftOut.push(key), 2);
+    const names = (members: Member[]) => [...merge(members, places).values()].map(({ descriptor }) => descriptor.name);
+    const [a, b, c, ours] = [
+      dead(metric('a')),
+      dead(metric('b')),
+      dead(metric('c')),
+      dead(metric(SIGNALS_METRIC, OWN_SCOPE)),
+    ];
+    assert.deepEqual(names([a, b, c, ours]), ['a', 'b', SIGNALS_METRIC]);
+    assert.deepEqual(names([c, b, ours]), ['b', SIGNALS_METRIC]);
+    assert.equal(leftOut.length, 1);
+    assert.match(leftOut[0]!, /^\["c"/);
   });
 });
 

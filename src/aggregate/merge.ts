@@ -63,8 +63,8 @@ export function merge(members: Iterable<Member>, places = new SeriesPlaces()): M
 export function takePlaces(members: Iterable<Member>, places: SeriesPlaces): void {
   for (const { snapshot } of members) {
     for (const { key, descriptor, series } of snapshot.metrics) {
-      places.see(key);
-      if (!isCapped(descriptor) || !isForGood(descriptor)) continue;
+      const isAdmitted = places.admit(key, descriptor.scope === OWN_SCOPE);
+      if (!isAdmitted || !isCapped(descriptor) || !isForGood(descriptor)) continue;
       for (const { key: name } of series) if (name !== OVERFLOW_KEY) places.take(key, name);
     }
   }
@@ -94,9 +94,9 @@ export function toTable(merged: Merged): SeriesTable {
 function addMetric(merged: Merged, metric: Metric, values: Float64Array, places: SeriesPlaces): void {
   let target = merged.get(metric.key);
   if (!target) {
+    if (!places.admit(metric.key, metric.descriptor.scope === OWN_SCOPE)) return;
     target = { descriptor: metric.descriptor, series: new Map() };
     merged.set(metric.key, target);
-    places.see(metric.key);
   }
   for (const series of metric.series) {
     const cell = cellOf(metric.descriptor, series, values);

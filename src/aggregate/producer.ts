@@ -6,6 +6,7 @@ import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import { type Member, type Merged, merge } from './merge.ts';
 import type { ResourceSampler, ResourceUsage } from './resources.ts';
 import { WallClock } from './wall-clock.ts';
+import { WorkerIds } from './worker-ids.ts';
 import type { GroupReader, WorkerState } from './workers.ts';
 
 /** What the views project: one moment of the group. */
@@ -44,6 +45,7 @@ export interface GroupProducerOptions {
 export class GroupProducer implements MetricProducer {
   readonly #options: GroupProducerOptions;
   readonly #clock: WallClock;
+  readonly #workerIds = new WorkerIds();
 
   constructor(options: GroupProducerOptions) {
     this.#options = options;
@@ -56,7 +58,8 @@ export class GroupProducer implements MetricProducer {
     const resources = await sampler.soon(reader.living());
     const nowMonotonicMs = this.#clock.nowMonotonicMs();
     const idOf = ({ snapshot }: Member) => snapshot.identity.workerId;
-    const states = reader.read(nowMonotonicMs).sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
+    const read = this.#workerIds.apply(reader.read(nowMonotonicMs));
+    const states = read.sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
     const merged = merge([...reader.totals, ...states], reader.places);
     reader.keepPlaces(merged, nowMonotonicMs);
     const metrics = view({

@@ -24,6 +24,11 @@ export class Troubles {
     this.count('lost', `what ${path} has counted is lost: sums over the group fall by it`, 'error');
   }
 
+  /** A metric has no place in the sums over processes; see SeriesPlaces. */
+  readonly leftOut = (metric: string): void => {
+    this.count('metrics', `${metric} is left out: too many metrics for one group; are there data in their names?`);
+  };
+
   /** Anything else. One line per cause: a damaged file would otherwise say the same on every scrape. */
   count(cause: string, line: string, severity: 'warn' | 'error' = 'warn'): void {
     const count = this.counts.get(cause) ?? 0;

@@ -65,7 +65,7 @@ export class GroupReader {
   constructor(options: GroupReaderOptions) {
     this.#options = options;
     this.#maxExited = options.maxExited ?? MAX_EXITS;
-    this.places = new SeriesPlaces(options.maxSeries);
+    this.places = new SeriesPlaces(options.maxSeries, this.#troubles.leftOut);
     this.#totals = new Totals(options.directory, this.places);
     this.#loadTotals();
   }
