@@ -13,7 +13,7 @@ import { SnapshotReader } from '../snapshot/reader.ts';
 import type { Member, Merged } from './merge.ts';
 import { placesLeft } from './places-left.ts';
 import { SeriesPlaces } from './series-places.ts';
-import { Silence } from './silence.ts';
+import { Silence, saysItself } from './silence.ts';
 import { type Left, Totals } from './totals.ts';
 import { Troubles } from './troubles.ts';
 
@@ -77,9 +77,8 @@ export class GroupReader {
       const snapshot = this.#readFile(listed);
       if (typeof snapshot === 'string') continue;
       const { file, mark } = listed;
-      // A thread that nobody has seen end says so itself.
-      const exited = snapshot.identity.ended ? { exitedAtMonotonicMs: nowMonotonicMs } : {};
-      this.#states.set(file, { file, mark, snapshot, alive: !snapshot.identity.ended, ...exited });
+      const alive = !saysItself(snapshot, mark);
+      this.#states.set(file, { file, mark, snapshot, alive, ...(!alive && { exitedAtMonotonicMs: nowMonotonicMs }) });
     }
     return [...this.#states.values()];
   }
@@ -103,7 +102,7 @@ export class GroupReader {
       const state = this.#states.get(file);
       const path = join(this.#options.directory, file);
       const dead = ended || !isAlive(mark) || this.#silence.isSilent(path, mark, nowMonotonicMs);
-      if (state?.alive === false && (state.snapshot.identity.ended || dead)) continue;
+      if (state?.alive === false && (dead || saysItself(state.snapshot, mark))) continue;
       if (dead) this.#bury({ file, mark, threadId }, complete, nowMonotonicMs);
       else if (complete) living.push({ file, mark, threadId });
     }
