@@ -29,12 +29,17 @@ const numbers = fc.oneof(
 const labelValues = fc.oneof(hostile, numbers, fc.boolean(), fc.constantFrom(undefined, null, ['a"', 'b'], [1, 2], []));
 const attributes = fc.dictionary(hostile, labelValues, { maxKeys: 4 }) as fc.Arbitrary<Attributes>;
 
+const counts = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom(0, 1, 9, 10, 99, 100, 4711, 2 ** 31, 2 ** 32) },
+  { weight: 1, arbitrary: fc.oneof(fc.maxSafeNat(), numbers) },
+);
+
 const histograms = fc
   .record({
     boundaries: fc.uniqueArray(fc.double({ noNaN: true }), { maxLength: 6 }).map((list) => list.sort((a, b) => a - b)),
     sum: fc.option(numbers, { nil: undefined }),
     count: fc.nat(),
-    seed: fc.array(fc.nat(), { minLength: 8, maxLength: 8 }),
+    seed: fc.array(counts, { minLength: 8, maxLength: 8 }),
     // With an infinite bound in the list some give a count behind it and some do not.
     more: fc.constantFrom(0, 1),
   })

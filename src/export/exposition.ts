@@ -11,6 +11,10 @@ const FIRST_BYTES = 64 * 1024;
 const PIECE_LENGTH = 8 * 1024;
 // UTF-8 has at most so many bytes for each UTF-16 unit.
 const MAX_BYTES_PER_UNIT = 3;
+// le="..."}, a space, and a newline, with two numbers of at most 25 characters.
+const MAX_END_BYTES = 64;
+const ZERO = 48;
+const NEWLINE = 10;
 
 /** Renders again and again into memory of its own. */
 export class Exposition {
@@ -53,44 +57,74 @@ export class Exposition {
 
   #histogram(name: string, labels: string, { count, sum, buckets }: Histogram, texts: BucketTexts): void {
     const own = braced(labels);
-    let lines = count == null ? '' : `${name}_count${own} ${valueText(count)}\n`;
-    if (sum != null) lines += `${name}_sum${own} ${valueText(sum)}\n`;
-    const head = `${name}_bucket{${labels}${labels === '' ? '' : ','}`;
-    const { counts, boundaries } = buckets;
-    const ends = texts.of(boundaries, counts.length);
+    if (count != null) this.#piece += `${name}_count${own} ${valueText(count)}\n`;
+    if (sum != null) this.#piece += `${name}_sum${own} ${valueText(sum)}\n`;
+    this.#flush();
+    // Buckets are most of a scrape, and their lines begin alike: bytes are copied, no text is made for them.
+    const ends = texts.of(buckets.boundaries, buckets.counts.length);
+    const start = this.#length;
+    if (ends.length > 0) this.#piece = `${name}_bucket{${labels}${labels === '' ? '' : ','}`;
+    this.#flush();
+    const headBytes = this.#length - start;
+    this.#reserve(ends.length * (headBytes + MAX_END_BYTES));
     let below = 0;
     for (let i = 0; i < ends.length; i += 1) {
-      below += counts[i]!;
-      lines += `${head}${ends[i]}${valueText(below)}\n`;
+      if (i > 0) {
+        this.#bytes.copyWithin(this.#length, start, start + headBytes);
+        this.#length += headBytes;
+      }
+      this.#bytes.set(ends[i]!, this.#length);
+      this.#length += ends[i]!.length;
+      below += buckets.counts[i]!;
+      this.#number(below);
+      this.#bytes[this.#length] = NEWLINE;
+      this.#length += 1;
     }
-    this.#piece += lines;
-    if (this.#piece.length > PIECE_LENGTH) this.#flush();
+  }
+
+  // There must be room for it.
+  #number(value: number): void {
+    if (!(Number.isSafeInteger(value) && value >= 0)) {
+      this.#length += this.#bytes.write(valueText(value), this.#length);
+      return;
+    }
+    let digits = 1;
+    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits += 1;
+    this.#length += digits;
+    for (let at = this.#length - 1, rest = value; digits > 0; digits -= 1, at -= 1) {
+      const higher = Math.floor(rest / 10);
+      this.#bytes[at] = rest - higher * 10 + ZERO;
+      rest = higher;
+    }
   }
 
   #flush(): void {
-    const end = this.#length + this.#piece.length * MAX_BYTES_PER_UNIT;
-    if (end > this.#bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(end, this.#bytes.length * 2));
-      this.#bytes.copy(larger, 0, 0, this.#length);
-      this.#bytes = larger;
-    }
+    this.#reserve(this.#piece.length * MAX_BYTES_PER_UNIT);
     this.#length += this.#bytes.write(this.#piece, this.#length);
     this.#piece = '';
+  }
+
+  #reserve(bytes: number): void {
+    const end = this.#length + bytes;
+    if (end <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(end, this.#bytes.length * 2));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
   }
 }
 
 /** What stands behind the labels of a bucket, made once per list of bounds and not once per series. */
 class BucketTexts {
   #bounds: readonly number[] = [];
-  #ends: readonly string[] = [];
+  #ends: readonly Buffer[] = [];
   #counts = 0;
 
-  of(bounds: readonly number[], counts: number): readonly string[] {
+  of(bounds: readonly number[], counts: number): readonly Buffer[] {
     const same = counts === this.#counts && bounds.length === this.#bounds.length;
     if (!same || !bounds.every((bound, i) => bound === this.#bounds[i])) {
       this.#bounds = bounds;
       this.#counts = counts;
-      this.#ends = bucketEnds(bounds, counts);
+      this.#ends = bucketEnds(bounds, counts).map((end) => Buffer.from(end));
     }
     return this.#ends;
   }
