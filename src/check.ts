@@ -2,7 +2,7 @@
 
 import { readSettings, SETTINGS, type Setting, type SettingOrigin, type Settings } from './config.ts';
 import { loadConfigModule } from './config-module.ts';
-import { GROUP_VARIABLE } from './group-variable.ts';
+import { FAMILY_VARIABLE, GROUP_VARIABLE } from './group-variable.ts';
 import { nearestName } from './nearest-name.ts';
 import { shown, textOf } from './setting-row.ts';
 import { type Finding, findings } from './surroundings.ts';
@@ -31,7 +31,12 @@ export interface CheckReport {
 }
 
 // Set by this package itself, for the processes below.
-const INTERNAL_VARIABLES = [GROUP_VARIABLE, 'GUNICORN_OTEL_CLUSTER_WORKER', 'GUNICORN_OTEL_WORKER_BIRTH'];
+const INTERNAL_VARIABLES = [
+  GROUP_VARIABLE,
+  FAMILY_VARIABLE,
+  'GUNICORN_OTEL_CLUSTER_WORKER',
+  'GUNICORN_OTEL_WORKER_BIRTH',
+];
 /** Nobody else's: what begins so and is not known is a mistake. */
 const OWN_PREFIXES = /^(GUNICORN_OTEL|PROMETHEUS_SSL)_/;
 /** Others use them, too: only what is nearly known is a mistake. */

@@ -141,3 +141,8 @@ export function discreet(settings: Settings): Settings {
   }
   return Object.freeze(copy);
 }
+
+/** Whether what an instrumentation counts is to be counted; see OTEL_NODE_ENABLED_INSTRUMENTATIONS. */
+export function isEnabled(name: string, { enabledInstrumentations, disabledInstrumentations }: Settings): boolean {
+  return enabledInstrumentations.includes(name) && !disabledInstrumentations.includes(name);
+}

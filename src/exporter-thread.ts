@@ -30,6 +30,7 @@ class OwnThread extends Worker {
 /** Starts on construction; ends with its process or by `stop`. */
 export class ExporterThread {
   #options: ExporterOptions;
+  readonly #onLost: () => void;
   #worker: Worker | undefined;
   #inProcess: Exporter | undefined;
   #stopped = false;
@@ -44,8 +45,10 @@ export class ExporterThread {
     this.#listening = resolve;
   });
 
-  constructor(options: ExporterOptions) {
+  /** @param onLost - told when somebody else leads the group now: it is to be stopped */
+  constructor(options: ExporterOptions, onLost: () => void = () => {}) {
     this.#options = options;
+    this.#onLost = onLost;
     if (!options.settings.metricsExporters.includes('prometheus')) this.#listening(undefined);
     this.#start();
   }
@@ -101,7 +104,7 @@ export class ExporterThread {
         name: 'gunicorn-otel',
         // The command line is for the process detector, which would tell the thread's own.
         workerData: {
-          options: { ...this.#options, resumed: this.#starts > 0 },
+          options: { ...this.#options, resumed: this.#starts > 0 || this.#options.lead.number > 1 },
           argv: process.argv,
           execArgv: process.execArgv,
         } satisfies ThreadData,
@@ -134,7 +137,11 @@ export class ExporterThread {
     this.#worker?.postMessage(order);
   }
 
-  #take({ url, number, metrics, error }: Answer): void {
+  #take({ url, number, metrics, error, lost }: Answer): void {
+    if (lost) {
+      this.#onLost();
+      return;
+    }
     if (number === undefined) {
       this.#listening(url);
       return;
@@ -154,7 +161,11 @@ export class ExporterThread {
     const { startExporter } = createRequire(import.meta.url)(
       './export/exporter.js',
     ) as typeof import('./export/exporter.ts');
-    this.#inProcess = startExporter(this.#options, (url) => this.#listening(url));
+    this.#inProcess = startExporter(
+      this.#options,
+      (url) => this.#listening(url),
+      () => this.#onLost(),
+    );
     this.#inProcess.unref();
   }
 }

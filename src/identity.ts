@@ -4,50 +4,63 @@ import { performance } from 'node:perf_hooks';
 import { threadId } from 'node:worker_threads';
 import { BIRTH_VARIABLE, type Birth, parseBirth } from './record/birth.ts';
 import { clusterName, workerIdOf } from './snapshot/exit-events.ts';
+import { namesakeOf } from './snapshot/group.ts';
 import type { Identity, Role } from './snapshot/layout.ts';
-import { ownMark } from './snapshot/process-mark.ts';
+import { monotonicMs } from './snapshot/monotonic.ts';
+import { isSameProcess, ownMark } from './snapshot/process-mark.ts';
 
-// Tells the threads of a process its name in the group, which they cannot see.
+// Tells the threads of a process its name in the group, which they cannot see; with its pid, since its children see it, too.
 const WORKER_ID_VARIABLE = 'GUNICORN_OTEL_CLUSTER_WORKER';
 
 /** Where a process stands among those that fork: its number in its cluster, and whose cluster that is. */
 export interface ClusterPlace {
-  /** Of the cluster worker; the pid of another child; 0 without a parent. */
+  /** Of the cluster worker; 0 for the process that the group is named after; the pid of any other. */
   readonly clusterId: number;
-  /** Pid of the primary, where that is not the group's owner; else 0. */
+  /** Pid of the primary, where that is not the first of its group; else 0. */
   readonly parent: number;
 }
 
-/** Where this process stands. @param role - of the process, or of one of its threads */
-export function placeOf(role: Role): ClusterPlace {
+/** Where this process stands. @param role - of the process, or of one of its threads @param directory - of the group */
+export function placeOf(role: Role, directory: string): ClusterPlace {
   const { worker } = cluster;
-  if (worker) return { clusterId: worker.id, parent: birthOf(role)?.parent ?? 0 };
-  return { clusterId: role === 'child' ? process.pid : 0, parent: 0 };
+  const birth = birthOf(role);
+  if (worker && birth) return { clusterId: worker.id, parent: birth.parent };
+  const namesake = namesakeOf(directory);
+  if (namesake && isSameProcess(namesake, ownMark())) return { clusterId: 0, parent: 0 };
+  // Siblings below a primary that is not instrumented, or strangers who have but their group's name in common.
+  return { clusterId: worker && namesake ? worker.id : process.pid, parent: 0 };
 }
 
 /**
  * Who this process or thread is.
  *
+ * @param directory - of its group
  * @param version - of this package
  * @param slots - whether worker ids come back; see GUNICORN_OTEL_WORKER_ID
  */
-export function identify(role: Role, version: string, slots: boolean): Identity {
-  const { clusterId, parent } = placeOf(role);
+export function identify(role: Role, directory: string, version: string, slots: boolean): Identity {
+  const { clusterId, parent } = placeOf(role, directory);
   const birth = birthOf(role);
   // The primary has named it already: both count under one id.
   const startSeconds = birth?.startSeconds ?? Math.floor(performance.timeOrigin / 1000);
-  const name = role === 'thread' ? (process.env[WORKER_ID_VARIABLE] ?? '0') : clusterName(clusterId, parent);
-  process.env[WORKER_ID_VARIABLE] = name;
+  const name = (role === 'thread' && nameOfProcess()) || clusterName(clusterId, parent);
+  process.env[WORKER_ID_VARIABLE] = `${process.pid}:${name}`;
   const lasting = slots && birth !== undefined;
   return {
     ...ownMark(),
     role,
     threadId,
     startSeconds,
+    startedMonotonicMs: monotonicMs() - performance.now(),
     workerId: lasting ? `worker_${clusterName(birth.slot, parent)}` : workerIdOf(name, threadId, startSeconds),
     version,
     ...(lasting && { lasting }),
   };
+}
+
+function nameOfProcess(): string | undefined {
+  const [pid, name] = (process.env[WORKER_ID_VARIABLE] ?? '').split(':');
+  return Number(pid) === process.pid ? name : undefined;
 }
 
 function birthOf(role: Role): Birth | undefined {

@@ -2,6 +2,7 @@
  * The hooks of the user's config module: what they are given, and how they are called. The rule: a hook that throws, now
  * or later, is told and counted, never felt by the app; a hook that is not there costs nothing.
  */
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Settings } from './config.ts';
 
@@ -82,4 +83,15 @@ export function guardHooks(hooks: Hooks, onError: (error: unknown) => void): Gua
     },
   ]);
   return Object.fromEntries(guarded) as GuardedHooks;
+}
+
+/** The hooks of requests as the recorder calls them, the worker known. Not there where the app has none. */
+export function requestHooks({ preRequest, postRequest }: GuardedHooks, worker: WorkerInfo) {
+  return {
+    ...(preRequest && { preRequest: (req: IncomingMessage) => preRequest(worker, req) }),
+    ...(postRequest && {
+      postRequest: (req: IncomingMessage, res: ServerResponse, seconds: number) =>
+        postRequest(worker, req, res, seconds),
+    }),
+  };
 }

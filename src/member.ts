@@ -5,10 +5,18 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { threadId } from 'node:worker_threads';
 import type { MeterProvider } from '@opentelemetry/api';
-import { discreet, type Settings } from './config.ts';
+import { discreet, isEnabled, type Settings } from './config.ts';
 import type { ExporterThread } from './exporter-thread.ts';
 import { identify, placeOf } from './identity.ts';
-import { type ExitedWorkerInfo, guardHooks, type Hooks, type ServerInfo, type WorkerInfo } from './lifecycle.ts';
+import { Leadership, type LeadershipOptions } from './leadership.ts';
+import {
+  type ExitedWorkerInfo,
+  guardHooks,
+  type Hooks,
+  requestHooks,
+  type ServerInfo,
+  type WorkerInfo,
+} from './lifecycle.ts';
 import type { AppMetrics } from './record/app-metrics.ts';
 import { watchCluster } from './record/cluster.ts';
 import { Condition, lookForDisconnect, STATE_SIGNALS } from './record/condition.ts';
@@ -22,23 +30,23 @@ import { RequestTable } from './record/request-table.ts';
 import { SIGNAL_ACTIONS, watchSignals } from './record/signals.ts';
 import { watchThreads } from './record/threads.ts';
 import { report } from './report.ts';
-import { removeGroup, restoreGroup, snapshotFile } from './snapshot/directory.ts';
+import { snapshotFile } from './snapshot/directory.ts';
+import { restoreGroup } from './snapshot/group.ts';
 import { type Role, SLOT_HEADER_BYTES } from './snapshot/layout.ts';
 import { SIGNALS_METRIC } from './snapshot/own-metrics.ts';
+import { ownMark } from './snapshot/process-mark.ts';
 import { SeriesTable } from './snapshot/series-table.ts';
 import { SnapshotWriter } from './snapshot/writer.ts';
 
-export interface MemberOptions {
+export interface MemberOptions extends Pick<LeadershipOptions, 'directory' | 'contends' | 'makeExporter'> {
   readonly settings: Settings;
   readonly hooks: Hooks;
   /** OTel's ViewOptions for the app's own instruments. */
   readonly views: readonly object[];
-  /** Of the group, absolute. */
-  readonly directory: string;
   readonly role: Role;
   readonly version: string;
-  /** Makes the group's exporter; for its owner alone. */
-  readonly makeExporter?: (() => ExporterThread) | undefined;
+  /** No process above it measures: it is the one that has signals, and the hooks of a server. */
+  readonly head: boolean;
 }
 
 /** A process that measures. */
@@ -46,7 +54,8 @@ export interface Member {
   readonly settings: Settings;
   readonly directory: string;
   readonly workerId: string;
-  /** The exporter, in the process that owns the group. */
+  readonly head: boolean;
+  /** The group's exporter, while this process leads. */
   readonly exporter: ExporterThread | undefined;
   readonly requests: RequestTable;
   readonly exits: Exits;
@@ -56,32 +65,35 @@ export interface Member {
   changed(): void;
   /** The provider of the app's instruments; the SDK is loaded on the first call. */
   meterProvider(): MeterProvider;
-  /** Begins what a group's owner does for it; nothing in other members. Once, when the rest of the process knows the member. */
+  /** Begins what heads and leaders do. Once, when the rest of the process knows the member. */
   begin(): void;
   /** It is about to fork a cluster worker: from now on, if not before, it is a primary. */
   forking(): void;
   /** It serves, or never will fork: it is a worker. */
   serves(): void;
-  /** Publishes a last time and lets go; the owner ends its exporter and deletes the group. */
+  /** Publishes a last time and lets go; the leader ends its exporter, the last one out deletes the group. */
   stop(): void;
 }
 
 const MAX_SIGNAL_SERIES = 50;
+// How often this process or thread has begun before: what it has left by then is not to be overwritten.
+let runs = 0;
 const ALL_SIGNALS = [...new Set([...Object.keys(SIGNAL_ACTIONS), ...STATE_SIGNALS])];
 
 /** Begins to measure and to publish. @throws never: what cannot be written is told and tried again */
 export function startMember(options: MemberOptions): Member {
-  const { settings, directory } = options;
+  const { settings, directory, head } = options;
   const slots = settings.workerIds === 'slot';
-  const identity = identify(options.role, options.version, slots);
-  const { workerId, pid, processStart } = identity;
-  const mark = { pid, processStart };
+  const identity = identify(options.role, directory, options.version, slots);
+  const { workerId } = identity;
+  const own = { mark: ownMark(), threadId, run: runs };
+  runs += 1;
   const table = new SeriesTable(SLOT_HEADER_BYTES);
   const failures = new Failures(table);
   const requests = new RequestTable({ ...settings, table });
   const exits = new Exits(table);
   const signals = new LabelledCounter(table, SIGNALS_METRIC, MAX_SIGNAL_SERIES);
-  const path = join(directory, snapshotFile(mark, threadId));
+  const path = join(directory, snapshotFile(own.mark, threadId, own.run));
   const condition = new Condition((state) => writer.identify({ state }));
   const writer = new SnapshotWriter({
     path,
@@ -92,6 +104,7 @@ export function startMember(options: MemberOptions): Member {
     onStateChange,
     onResume: () => condition.resumed(),
     onBeat: () => {
+      if (writer.isRefused) restoreGroup(directory);
       lookForDisconnect(condition);
       forks?.look();
       threads.look();
@@ -102,7 +115,6 @@ export function startMember(options: MemberOptions): Member {
   let url: string | undefined;
   let appMetrics: AppMetrics | undefined;
 
-  const owner = options.makeExporter !== undefined;
   const hooks = guardHooks(options.hooks, (error) => failures.count('hook', error));
   const server: ServerInfo = Object.freeze({
     pid: process.pid,
@@ -117,33 +129,29 @@ export function startMember(options: MemberOptions): Member {
   });
   const worker: WorkerInfo = Object.freeze({ id: cluster.worker?.id ?? 0, pid: process.pid, threadId, workerId });
 
-  let exporter: ExporterThread | undefined;
-  const { preRequest, postRequest } = hooks;
-  const http = measuresHttp(settings)
+  const leadership = new Leadership({ ...options, own, onLead });
+  const http = isEnabled('http', settings)
     ? watchHttp({
         requests,
         writer,
         failures,
-        ignored: () => exporter?.ownServer,
-        hooks: {
-          ...(preRequest && { preRequest: (req) => preRequest(worker, req) }),
-          ...(postRequest && { postRequest: (req, res, seconds) => postRequest(worker, req, res, seconds) }),
-        },
+        ignored: () => leadership.exporter?.ownServer,
+        hooks: requestHooks(hooks, worker),
       })
     : NO_HTTP;
   const onExit = (exited: ExitedWorkerInfo) => hooks.childExit?.(server, Object.freeze(exited));
   const threads = watchThreads({
     exits,
     directory,
-    mark,
-    ...placeOf(role),
+    mark: own.mark,
+    ...placeOf(role, directory),
     changed,
     onExit,
     onError: (error) => failures.count('thread', error),
   });
   const stops = [threads.stop];
   // Signals are the main thread's.
-  if (role !== 'thread') stops.push(watchSignals(owner ? ALL_SIGNALS : STATE_SIGNALS, onSignal));
+  if (role !== 'thread') stops.push(watchSignals(head ? ALL_SIGNALS : STATE_SIGNALS, onSignal));
   let forks: ReturnType<typeof watchCluster> | undefined;
   let born = false;
 
@@ -155,10 +163,9 @@ export function startMember(options: MemberOptions): Member {
     ended = true;
     http.abandon(crashes.errorType() ?? ABORTED);
     appMetrics?.collectNow();
-    writer.close({ ended: role === 'thread' });
-    if (!owner) return;
-    hooks.onExit?.(server);
-    removeGroup(directory);
+    writer.close({ ended: true });
+    if (head) hooks.onExit?.(server);
+    leadership.leave();
   };
   stops.push(makeRoom(process, ['exit', 'uncaughtExceptionMonitor']));
   process.on('exit', end);
@@ -167,8 +174,9 @@ export function startMember(options: MemberOptions): Member {
     settings,
     directory,
     workerId,
+    head,
     get exporter() {
-      return exporter;
+      return leadership.exporter;
     },
     requests,
     exits,
@@ -176,18 +184,15 @@ export function startMember(options: MemberOptions): Member {
     condition,
     changed,
     begin() {
-      if (!owner) return;
-      exits.begin();
-      for (const [signal, action] of Object.entries(SIGNAL_ACTIONS)) signals.add({ signal, action }, 0);
-      hooks.onStarting?.(server);
-      exporter = options.makeExporter!();
-      void exporter.url.then((opened) => {
-        url = opened;
-        if (url !== undefined) hooks.whenReady?.(server);
-      });
+      if (head) {
+        exits.begin();
+        for (const [signal, action] of Object.entries(SIGNAL_ACTIONS)) signals.add({ signal, action }, 0);
+        hooks.onStarting?.(server);
+      }
+      leadership.begin();
     },
     forking() {
-      forks ??= watchCluster({ exits, slots, parent: owner ? 0 : pid, changed, onExit });
+      forks ??= watchCluster({ exits, slots, parent: leadership.isFirst ? 0 : process.pid, changed, onExit });
       forks.forking();
       if (role !== 'single' && role !== 'child') return;
       role = 'primary';
@@ -210,20 +215,27 @@ export function startMember(options: MemberOptions): Member {
       http.stop();
       for (const stop of stops) stop();
       forks?.stop();
-      exporter?.stop();
+      leadership.stop();
       end();
       appMetrics?.stop();
     },
   };
 
+  function onLead(exporter: ExporterThread): void {
+    void exporter.url.then((opened) => {
+      url = opened;
+      if (url !== undefined) hooks.whenReady?.(server);
+    });
+  }
+
   function onSignal(signal: string): void {
     const action = SIGNAL_ACTIONS[signal];
-    if (owner && action) {
+    if (head && action) {
       signals.add({ signal, action });
       changed();
     }
     condition.signalled(signal);
-    if (owner && signal === 'HUP') hooks.onReload?.(server);
+    if (head && signal === 'HUP') hooks.onReload?.(server);
   }
 
   function onStateChange(error: Error | undefined): void {
@@ -233,8 +245,4 @@ export function startMember(options: MemberOptions): Member {
     if (error) failures.count('write', error);
     else report('info', `${path} is written again`);
   }
-}
-
-function measuresHttp({ enabledInstrumentations, disabledInstrumentations }: Settings): boolean {
-  return enabledInstrumentations.includes('http') && !disabledInstrumentations.includes('http');
 }

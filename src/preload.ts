@@ -8,6 +8,7 @@ import { channel } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
 import { offerMeterProvider } from './api-registry.ts';
 import { messageOf } from './errors.ts';
+import { family } from './family.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import { workerExecArgv, workerNodeOptions } from './hand-over.ts';
 import { isHttpServer } from './http-server.ts';
@@ -21,6 +22,8 @@ const require = createRequire(import.meta.url);
 // Once per thread, whichever copy of the package comes first and however often it is preloaded.
 const PRELOADED = Symbol.for('@x/gunicorn-otel.preloaded');
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
+// What PM2 forks are the apps of others, each with its own settings: its daemon is nobody's primary.
+const PM2_WORKER = /[\\/]pm2[\\/]lib[\\/]ProcessContainer(Bun)?\.js$/;
 const listenStart = channel('tracing:net.server.listen:asyncStart');
 const requestStart = channel('http.server.request.start');
 
@@ -37,6 +40,7 @@ export function preload(start?: Start): void {
   if (scope[PRELOADED] || process.env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return;
   scope[PRELOADED] = true;
   if (start) load = () => start;
+  family();
   watchMeters();
   if (cluster.isPrimary) watchForks();
   // A worker of an instrumented primary is a member from its first moment on.
@@ -78,7 +82,7 @@ function watchForks(): void {
     get: () => settings,
     set(value: ClusterSettings) {
       settings = value;
-      if (!wake('fork')) return;
+      if (PM2_WORKER.test(value.exec ?? '') || !wake('fork')) return;
       try {
         handOver(value);
       } catch (error) {

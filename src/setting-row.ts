@@ -24,6 +24,7 @@ export interface Settings {
   readonly metricsPort: number;
   readonly bindAddress: string;
   readonly multiprocDirectory: string;
+  readonly group: string;
   readonly expectedWorkers: number;
   readonly sdkDisabled: boolean;
   readonly logLevel: LogLevel;

@@ -70,6 +70,12 @@ export const SETTINGS: SettingsTable = {
     ...directory(),
     meaning: 'where the processes of a group meet; made when it is not there',
   },
+  group: {
+    variable: 'GUNICORN_OTEL_GROUP',
+    fallback: '',
+    ...line('a name in one line'),
+    meaning: 'processes without a common parent that give the same name are one group; see docs/aggregation.md',
+  },
   expectedWorkers: {
     variable: 'GUNICORN_WORKERS',
     fallback: 0,

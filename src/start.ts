@@ -6,12 +6,15 @@ import { isMainThread } from 'node:worker_threads';
 import { readSettings, type Settings } from './config.ts';
 import { loadConfigModule } from './config-module.ts';
 import { ExporterThread } from './exporter-thread.ts';
+import { groupName } from './group-name.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import { type Member, startMember } from './member.ts';
 import { preload } from './preload.ts';
+import { BIRTH_VARIABLE } from './record/birth.ts';
 import { report, setLogLevel } from './report.ts';
-import { createGroupDirectory, isLiveGroup } from './snapshot/directory.ts';
+import { createGroupDirectory, hasEnded, isLiveGroup, namesakeOf } from './snapshot/group.ts';
 import type { Role } from './snapshot/layout.ts';
+import { formatMark, isSameProcess, ownMark } from './snapshot/process-mark.ts';
 
 /** What made a process wake up; see preload.ts. */
 export type Sign = 'listen' | 'fork' | 'meter' | 'worker' | 'start';
@@ -29,9 +32,9 @@ let stopped = false;
 
 /** What `start` gives. */
 export interface Started {
-  /** Where the endpoint is, once it listens; undefined in a process that does not own its group, or is disabled. */
+  /** Where the endpoint is, once it listens; undefined in a process that does not lead its group, or is disabled. */
   readonly url: Promise<string | undefined>;
-  /** Ends measuring in this process; in the owner, the endpoint and the group too. Idempotent. @throws never */
+  /** Ends measuring in this process; where it leads, the endpoint too, and with the last process the group. Idempotent. @throws never */
   stop(): void;
 }
 
@@ -48,7 +51,7 @@ export function start(options: Partial<Settings> = {}): Started {
 }
 
 /**
- * Makes this process a member of a group, or the owner of a new one; once, later calls give the same.
+ * Makes this process a member of a group, which it may be the first of; once, later calls give the same.
  *
  * @returns undefined when OTEL_SDK_DISABLED is true, or a stop() was the last word
  * @throws GUNICORN_OTEL_ERR_DIRECTORY when there is no place for the group's files
@@ -92,16 +95,18 @@ function join(sign: Sign, options: Partial<Settings>): Member | undefined {
 
   const inherited = process.env[GROUP_VARIABLE];
   const joins = inherited !== undefined && isLiveGroup(inherited);
-  const directory = joins ? inherited : foundGroup(settings, [...config.problems, ...problems]);
-  const startMs = Date.now();
+  const directory = joins ? inherited : openGroup(settings, [...config.problems, ...problems]);
   return startMember({
     settings,
     directory,
     hooks: config.hooks,
     views: config.views,
-    role: roleOf(sign, joins),
+    role: roleOf(sign, joins || isOfFamily(directory)),
+    head: !joins && isMainThread,
+    // What a cluster forks ends with it, and must not be in the way of the next one's port meanwhile.
+    contends: !(joins && process.env[BIRTH_VARIABLE]),
     version: VERSION,
-    makeExporter: joins ? undefined : () => new ExporterThread({ directory, settings, version: VERSION, startMs }),
+    makeExporter: (lead, onLost) => new ExporterThread({ directory, settings, version: VERSION, lead }, onLost),
   });
 }
 
@@ -110,13 +115,18 @@ function stop(member: Member): void {
   active = undefined;
   stopped = true;
   member.stop();
-  if (member.exporter) delete process.env[GROUP_VARIABLE];
+  if (member.head) delete process.env[GROUP_VARIABLE];
 }
 
-// Problems are told by the owner alone: its workers read the same environment.
-function foundGroup(settings: Settings, problems: readonly string[]): string {
+// Problems are told by the heads alone: their workers read the same environment.
+function openGroup(settings: Settings, problems: readonly string[]): string {
   for (const problem of problems) report('warn', problem);
-  const { path, problem } = createGroupDirectory(settings.multiprocDirectory);
+  let { path, problem } = createGroupDirectory(settings.multiprocDirectory, groupName(settings, process.env));
+  // The group of a process above that has ended is over; its directory is for those who are still in it.
+  if (hasEnded(path)) {
+    const own = `${formatMark(ownMark())}-${settings.metricsPort}`;
+    ({ path, problem } = createGroupDirectory(settings.multiprocDirectory, own));
+  }
   if (problem) {
     report(
       'warn',
@@ -125,6 +135,11 @@ function foundGroup(settings: Settings, problems: readonly string[]): string {
   }
   process.env[GROUP_VARIABLE] = path;
   return path;
+}
+
+function isOfFamily(directory: string): boolean {
+  const namesake = namesakeOf(directory);
+  return namesake !== undefined && !isSameProcess(namesake, ownMark());
 }
 
 function roleOf(sign: Sign, joins: boolean): Role {

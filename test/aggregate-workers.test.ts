@@ -9,18 +9,21 @@ import { type Merged, merge } from '../src/aggregate/merge.ts';
 import { GroupReader, type WorkerState } from '../src/aggregate/workers.ts';
 import { setLogLevel } from '../src/report.ts';
 import { snapshotFile, TOTALS_FILE } from '../src/snapshot/directory.ts';
+import { SnapshotFile } from '../src/snapshot/file.ts';
 import { encodeSnapshot, FORMAT_VERSION, SLOT_HEADER_BYTES } from '../src/snapshot/layout.ts';
 import { ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
 import { type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
 import { SnapshotWriter } from '../src/snapshot/writer.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
+import { ofFormat } from './damages.ts';
 import { freshDirectory } from './processes.ts';
-import { deadMark, type Sleeper, startSleeper } from './sleepers.ts';
+import { deadMark, markOf, type Sleeper, startSleeper } from './sleepers.ts';
 
 // The reader says each kind of trouble once; these tests make all kinds of it.
 setLogLevel('none');
 
 const RETENTION_MS = 300_000;
+const TOTALS = [TOTALS_FILE, `${TOTALS_FILE}.copy`];
 const METRICS: readonly MetricDescriptor[] = [
   { name: 'c', description: '', unit: '', kind: 'counter', scope: 'app' },
   { name: 'h', description: '', unit: 's', kind: 'histogram', scope: 'app', bounds: [[1]] },
@@ -42,7 +45,13 @@ describe('a group', () => {
         [process.pid, true, 7],
       ].sort(),
     ]);
-    assert.deepEqual(reader.livingPids().sort(), [sleeper.mark.pid, process.pid].sort());
+    assert.deepEqual(
+      reader
+        .living()
+        .map(({ pid }) => pid)
+        .sort(),
+      [sleeper.mark.pid, process.pid].sort(),
+    );
     assert.deepEqual(reader.totals, []);
   });
 
@@ -53,7 +62,7 @@ describe('a group', () => {
     const path = join(directory, snapshotFile(ownMark(), 0));
     const writer = new SnapshotWriter({
       path,
-      identity: IDENTITY,
+      identity: { ...IDENTITY, ...ownMark() },
       table,
       flushIntervalMs: 10,
       onStateChange: () => {},
@@ -76,7 +85,7 @@ describe('a group', () => {
     const directory = freshDirectory(t);
     const reader = open(directory);
     rmSync(directory, { recursive: true });
-    assert.deepEqual([reader.read(), reader.reap(), reader.livingPids(), reader.errors.size], [[], [], [], 0]);
+    assert.deepEqual([reader.read(), reader.reap(), reader.living(), reader.errors.size], [[], [], [], 0]);
   });
 });
 
@@ -91,11 +100,14 @@ describe('a member that dies', () => {
     await sleeper.kill();
     const diedAtMs = Date.now();
     const [exited] = reader.read(diedAtMs);
-    assert.deepEqual([exited!.alive, exited!.exitedAtMs, exited!.snapshot.values[0]], [false, diedAtMs, 6]);
-    assert.deepEqual(reader.livingPids(), []);
+    assert.deepEqual([exited!.alive, exited!.exitedAtMonotonicMs, exited!.snapshot.values[0]], [false, diedAtMs, 6]);
+    assert.deepEqual(
+      reader.living().map(({ pid }) => pid),
+      [],
+    );
     assert.equal(reader.read(diedAtMs + RETENTION_MS - 1).length, 1);
     assert.deepEqual(reader.read(diedAtMs + RETENTION_MS), []);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS);
     assert.deepEqual(counts(reader, []), { c: 6, h: [6, 6, 6] });
   });
 
@@ -110,7 +122,7 @@ describe('a member that dies', () => {
       reader.read(6).map(({ snapshot }) => snapshot.values[0]),
       [4, 5],
     );
-    assert.equal(readdirSync(directory).length, 3);
+    assert.equal(readdirSync(directory).length, 2 + TOTALS.length);
     assert.equal(counts(reader, reader.read(6))['c'], 15);
   });
 
@@ -119,7 +131,7 @@ describe('a member that dies', () => {
     publish(directory, await deadMark(t), 5);
     const reader = open(directory, { exitedRetentionMs: 0 });
     assert.deepEqual(reader.read(), []);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS);
   });
 
   it('before anybody has read it is counted all the same', async (t) => {
@@ -154,7 +166,7 @@ describe('a member that dies', () => {
     const reader = open(directory);
     reader.read(0);
     reader.read(RETENTION_MS);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS);
   });
 });
 
@@ -206,7 +218,7 @@ describe('the sums of a group', () => {
         await Promise.all(members.filter(({ alive }) => alive).map(({ sleeper }) => sleeper.kill()));
         reader.read(nowMs);
         reader.read(nowMs + RETENTION_MS);
-        assert.deepEqual(readdirSync(directory), members.length === 0 ? [] : [TOTALS_FILE]);
+        assert.deepEqual(readdirSync(directory).sort(), members.length === 0 ? [] : TOTALS);
         assert.equal(reader.errors.size, 0);
       }),
       { numRuns: 60 },
@@ -217,7 +229,7 @@ describe('the sums of a group', () => {
     const directory = freshDirectory(t);
     for (let n = 0; n < 3; n += 1) publish(directory, await deadMark(t), 10);
     const after = crashWhileFolding(t, directory, 0);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE], 'the next reader deletes what is in the totals');
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS, 'the next reader deletes what is in the totals');
     assert.equal(counts(after, after.read())['c'], 30);
   });
 
@@ -229,7 +241,7 @@ describe('the sums of a group', () => {
     publish(directory, await deadMark(t), 5);
     const reader = open(directory, { exitedRetentionMs: 0 });
     assert.equal(counts(reader, reader.read())['c'], 15);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS);
   });
 
   it('wait in the files of the dead while totals cannot be written, and are folded once they can', async (t) => {
@@ -245,7 +257,7 @@ describe('the sums of a group', () => {
     assert.equal(reader.errors.get('totals'), 2);
     rmSync(join(directory, `${TOTALS_FILE}.new`), { recursive: true });
     assert.equal(counts(reader, reader.read())['c'], 5);
-    assert.deepEqual(readdirSync(directory), [TOTALS_FILE]);
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS);
   });
 });
 
@@ -253,10 +265,7 @@ describe('a file that cannot be read', () => {
   for (const [cause, damage] of Object.entries({
     torn: (bytes: Buffer) => bytes.subarray(0, 100),
     foreign: () => Buffer.alloc(1000, 'x'),
-    version: (bytes: Buffer) => {
-      bytes.writeUInt8(FORMAT_VERSION + 1, 8);
-      return bytes;
-    },
+    version: (bytes: Buffer) => ofFormat(bytes, FORMAT_VERSION + 1),
   })) {
     it(`because it is ${cause} is counted as such, and the last good values stand in for it`, async (t) => {
       const directory = freshDirectory(t);
@@ -273,12 +282,103 @@ describe('a file that cannot be read', () => {
     });
   }
 
+  it('of a dead one of another version stays for whoever can read it, as many as exited ones may be shown', async (t) => {
+    const directory = freshDirectory(t);
+    const reader = open(directory, { maxExited: 2 });
+    const files: string[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const mark = await deadMark(t);
+      publish(directory, mark, 5);
+      const file = snapshotFile(mark, 0);
+      const path = join(directory, file);
+      writeFileSync(path, ofFormat(readFileSync(path), FORMAT_VERSION + 1));
+      files.push(file);
+      for (let read = 0; read < 3; read += 1) assert.deepEqual(reader.read(read), []);
+    }
+    assert.deepEqual(readdirSync(directory).sort(), files.slice(1).sort());
+    assert.deepEqual(
+      [...reader.errors],
+      [
+        ['version', 3],
+        ['lost', 1],
+      ],
+      'each is read once',
+    );
+  });
+
+  it('of a living one of another version is never deleted', (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, ownMark(), 5);
+    const path = join(directory, snapshotFile(ownMark(), 0));
+    const bytes = ofFormat(readFileSync(path), FORMAT_VERSION + 1);
+    writeFileSync(path, bytes);
+    const reader = open(directory, { exitedRetentionMs: 0, maxExited: 0 });
+    for (let n = 0; n < 5; n += 1) reader.read(n * RETENTION_MS);
+    assert.ok(readFileSync(path).equals(bytes));
+    assert.deepEqual([...reader.errors], [['version', 5]]);
+  });
+
+  it('of a dead one that was never read whole is told as lost, and gone', async (t) => {
+    const directory = freshDirectory(t);
+    writeFileSync(join(directory, snapshotFile(await deadMark(t), 0)), 'x'.repeat(100));
+    const reader = open(directory);
+    reader.read(0);
+    assert.deepEqual(readdirSync(directory), []);
+    assert.deepEqual(
+      [...reader.errors],
+      [
+        ['foreign', 1],
+        ['lost', 1],
+      ],
+    );
+  });
+
+  it('because it is the copy of another counts nobody twice', (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, ownMark(), 5, 1);
+    const path = join(directory, snapshotFile(ownMark(), 1));
+    copyFileSync(path, join(directory, snapshotFile(ownMark(), 2)));
+    copyFileSync(path, join(directory, snapshotFile({ pid: 1, processStart: markOf(1).processStart }, 1)));
+    const reader = open(directory);
+    assert.equal(counts(reader, reader.read())['c'], 5);
+    assert.deepEqual([...reader.errors], [['foreign', 2]]);
+  });
+
+  it('in its newer half shows no fall: the last good values stand in', (t) => {
+    const directory = freshDirectory(t);
+    const table = new SeriesTable(SLOT_HEADER_BYTES);
+    const cell = table.add(table.define(METRICS[0]!), {});
+    const path = join(directory, snapshotFile(ownMark(), 0));
+    const file = new SnapshotFile(path, { ...IDENTITY, ...ownMark() }, table);
+    t.after(() => file.close());
+    for (const value of [1, 2]) {
+      table.values[cell] = value;
+      file.write();
+    }
+    const reader = open(directory);
+    assert.equal(reader.read()[0]!.snapshot.values[0], 2);
+    const bytes = readFileSync(path);
+    const newer = bytes.lastIndexOf(Buffer.from(Float64Array.of(2).buffer));
+    bytes[newer + 7]! ^= 1;
+    writeFileSync(path, bytes);
+    assert.equal(reader.read()[0]!.snapshot.values[0], 2);
+    assert.deepEqual([...reader.errors], [['torn', 1]]);
+    assert.equal(
+      open(directory).read()[0]!.snapshot.values[0],
+      1,
+      'to one who has not seen it the older half is right',
+    );
+  });
+
   it('keeps its process among the living, for whom memory and CPU are sampled', (t) => {
     const directory = freshDirectory(t);
     writeFileSync(join(directory, snapshotFile(ownMark(), 0)), 'x');
     const reader = open(directory);
     assert.deepEqual(reader.read(), []);
-    assert.deepEqual(reader.livingPids(), [process.pid]);
+    assert.deepEqual(
+      reader.living().map(({ pid }) => pid),
+      [process.pid],
+    );
   });
 
   it('does not stay for ever when its process is dead', async (t) => {
@@ -319,7 +419,13 @@ describe('a file that cannot be read', () => {
     publish(directory, ownMark(), 5);
     const reader = open(directory);
     assert.equal(counts(reader, reader.read())['c'], 5);
-    assert.deepEqual([...reader.errors], [['torn', 1]]);
+    assert.deepEqual(
+      [...reader.errors],
+      [
+        ['torn', 1],
+        ['lost', 1],
+      ],
+    );
   });
 });
 
@@ -351,7 +457,7 @@ function counts(reader: GroupReader, states: readonly WorkerState[]): Record<str
 // Folds all who have exited and puts their files back, as if the fold had been killed between its rename and its deletions.
 function crashWhileFolding(t: TestContext, directory: string, nowMs: number): GroupReader {
   const aside = freshDirectory(t);
-  const files = readdirSync(directory).filter((file) => file !== TOTALS_FILE);
+  const files = readdirSync(directory).filter((file) => !TOTALS.includes(file));
   for (const file of files) copyFileSync(join(directory, file), join(aside, file));
   const folding = open(directory, { exitedRetentionMs: 0 });
   folding.read(nowMs);

@@ -29,7 +29,7 @@ const bounds = fc.constantFrom([[1, 2, 5]], [[0.5]], [[0.1, 1], [1024], [1024, 4
 
 export const descriptors: fc.Arbitrary<MetricDescriptor> = fc
   .record({
-    name: fc.constantFrom('requests', 'queue.depth', 'größe'),
+    name: fc.constantFrom('calls', 'queue.depth', 'größe'),
     description: fc.constantFrom('', 'line one\nline two'),
     unit: fc.constantFrom('', 's', 'By'),
     scope: fc.constantFrom('app', 'library', OWN_SCOPE),

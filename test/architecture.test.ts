@@ -35,7 +35,18 @@ const SHARED = [
 /** At the top, what index.ts and hooks.ts give to programs. */
 const API = ['worker-metrics.ts', 'metric-producer.ts', 'http-views.ts', 'instrumentation.ts'];
 /** At the top, and the only ones there that know rooms. */
-const WIRING = ['start.ts', 'member.ts', 'identity.ts', 'exporter-thread.ts', 'index.ts', 'surroundings.ts', ...API];
+const WIRING = [
+  'start.ts',
+  'member.ts',
+  'leadership.ts',
+  'serve.ts',
+  'family.ts',
+  'identity.ts',
+  'exporter-thread.ts',
+  'index.ts',
+  'surroundings.ts',
+  ...API,
+];
 const ACTS_ON_IMPORT = ['register.ts', 'register.cts', 'cli.ts', 'export/thread.ts'];
 const BANNED_NAMES = /^(utils?|helpers?|common|types|constants|base|misc)\b/;
 

@@ -97,6 +97,35 @@ describe('two metrics that would have one name', () => {
     );
   });
 
+  it('in two processes are told apart by who came first, in any kind or unit, whatever becomes of them', async () => {
+    const others = [
+      { name: 'level', kind: 'gauge', cell: [77, 1] },
+      { name: 'level', kind: 'histogram', bounds: [[1]], cell: [77, 1, 0] },
+      { name: 'level', kind: 'updowncounter', unit: '{x}', cell: [77] },
+    ] as const;
+    for (const other of others) {
+      const first = measure(new SeriesTable(), { name: 'level', kind: 'updowncounter', cell: [5] });
+      const table = measure(new SeriesTable(), other);
+      for (const alive of [true, false]) {
+        const samples = await samplesOf([{ table: first }, { table, alive }]);
+        assert.deepEqual(
+          select(samples, 'level').map(({ value }) => value),
+          [5],
+        );
+        if (alive) assert.equal(select(samples, 'gunicorn_exporter_conflicts', { metric: 'level' }).length, 1);
+      }
+    }
+  });
+
+  it('and differ in their descriptions only are one, with the first description', async () => {
+    const members = ['First.', 'Second, and longer.'].map((description) => ({
+      table: measure(new SeriesTable(), { name: 'jobs', description, cell: [2] }),
+    }));
+    const text = await textOf(sceneOf(members));
+    assert.equal(sum(parseExposition(text), 'jobs_total'), 4);
+    assert.match(text, /^# HELP jobs_total First\.$/m);
+  });
+
   it('are a conflict also when one of them is documented', async () => {
     for (const { name } of METRICS) {
       const table = measure(new SeriesTable(), { name, kind: 'updowncounter', cell: [123456] });
@@ -164,6 +193,17 @@ describe('two series that would have the same labels', () => {
     assert.deepEqual(
       select(samples, 'wait_seconds_count').map(({ value }) => value),
       [2],
+    );
+  });
+
+  it('because UTF-8 cannot tell their values apart are added', async () => {
+    const table = new SeriesTable();
+    const metric = table.define({ name: 'replies', description: '', unit: '', kind: 'counter', scope: 'app' });
+    for (const half of ['\ud800', '\ud801', '\udfff']) table.values[table.add(metric, { half })] = 1;
+    const samples = await samplesOf([{ table }]);
+    assert.deepEqual(
+      select(samples, 'replies_total').map(({ labels, value }) => [labels, value]),
+      [[{ half: '\ufffd' }, 3]],
     );
   });
 

@@ -7,7 +7,7 @@ import { LabelledCounter } from '../src/record/labelled-counter.ts';
 import { EXIT_CAUSES, type ExitCause } from '../src/snapshot/exit-events.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { parseExposition, type Sample, select } from './exposition.ts';
-import { EXPORTER, type MemberOfScene, measure, NOW_MS, render, sceneOf, VIEW_OPTIONS } from './scenes.ts';
+import { EXPORTER, type MemberOfScene, measure, NOW_MONOTONIC_MS, render, sceneOf, VIEW_OPTIONS } from './scenes.ts';
 
 const RETENTION_MS = VIEW_OPTIONS.exitedRetentionMs;
 const ENDED = 'gunicorn_worker_restart_total';
@@ -18,7 +18,7 @@ const REPLACED_BY_WORKER = 'gunicorn_master_worker_restart_count_total';
 describe('an exit', () => {
   it('is told of its worker, with its reason and type, whatever the reason', async () => {
     const { exits, table } = newExits();
-    for (const [i, cause] of EXIT_CAUSES.entries()) exits.ended(worker(i + 1), cause, NOW_MS);
+    for (const [i, cause] of EXIT_CAUSES.entries()) exits.ended(worker(i + 1), cause, NOW_MONOTONIC_MS);
     const samples = await scrape([primary(table)]);
     const expected = EXIT_CAUSES.map(({ reason, restartType }, i) => ({
       worker_id: `worker_${i + 1}_50`,
@@ -38,8 +38,8 @@ describe('an exit', () => {
 
   it('that had a successor is told to have been replaced, of its worker too', async () => {
     const { exits, table } = newExits();
-    exits.ended(worker(1), cause('kill'), NOW_MS);
-    exits.succeeded(exits.ended({ ...worker(2), threadId: 3 }, cause('term'), NOW_MS));
+    exits.ended(worker(1), cause('kill'), NOW_MONOTONIC_MS);
+    exits.succeeded(exits.ended({ ...worker(2), threadId: 3 }, cause('term'), NOW_MONOTONIC_MS));
     const labels = { worker_id: 'worker_2.3_50', reason: 'term' };
     const samples = await scrape([primary(table)], 'detailed');
     assert.deepEqual(shown(samples, REPLACED_BY_WORKER), [[{ ...labels, restart_type: 'graceful' }, 1]]);
@@ -57,7 +57,7 @@ describe('an exit', () => {
       [2, RETENTION_MS - 1],
       [3, -1000],
     ] as const) {
-      exits.succeeded(exits.ended(worker(id), cause('crash'), NOW_MS - agoMs));
+      exits.succeeded(exits.ended(worker(id), cause('crash'), NOW_MONOTONIC_MS - agoMs));
     }
     for (const labels of ['standard', 'detailed'] as const) {
       const samples = await scrape([primary(table)], labels);
@@ -74,8 +74,8 @@ describe('an exit', () => {
 
   it('is told of every process that has seen one, the dead included', async () => {
     const [first, second] = [newExits(), newExits()];
-    first.exits.ended(worker(1), cause('quit'), NOW_MS);
-    second.exits.ended({ ...worker(2), threadId: 1 }, cause('crash'), NOW_MS);
+    first.exits.ended(worker(1), cause('quit'), NOW_MONOTONIC_MS);
+    second.exits.ended({ ...worker(2), threadId: 1 }, cause('crash'), NOW_MONOTONIC_MS);
     const samples = await scrape([primary(first.table), { table: second.table, alive: false }]);
     assert.deepEqual(
       select(samples, ENDED).map(({ labels }) => labels['worker_id']),
@@ -86,7 +86,7 @@ describe('an exit', () => {
   it('of one name that two processes have seen counts twice in one series', async () => {
     const tables = [1, 2].map(() => {
       const { exits, table } = newExits();
-      exits.ended(worker(1), cause('quit'), NOW_MS);
+      exits.ended(worker(1), cause('quit'), NOW_MONOTONIC_MS);
       return { table };
     });
     assert.deepEqual(shown(await scrape(tables), ENDED), [[{ worker_id: 'worker_1_50', reason: 'quit' }, 2]]);
@@ -94,7 +94,7 @@ describe('an exit', () => {
 
   it('whose place in the ring was just made, and holds nothing yet, is not told', async () => {
     const { exits, table } = newExits();
-    exits.ended(worker(1), cause('quit'), NOW_MS);
+    exits.ended(worker(1), cause('quit'), NOW_MONOTONIC_MS);
     table.values.fill(0);
     assert.deepEqual(shown(await scrape([primary(table)]), ENDED), []);
   });
@@ -103,7 +103,7 @@ describe('an exit', () => {
 describe('exits of workers whose ids come back', () => {
   it('add up under the id, with what the totals hold, and never go', async () => {
     const { exits, table } = newExits();
-    for (const atMs of [0, NOW_MS]) exits.succeeded(exits.ended(slot(1), cause('term'), atMs));
+    for (const atMs of [0, NOW_MONOTONIC_MS]) exits.succeeded(exits.ended(slot(1), cause('term'), atMs));
     exits.ended(slot(1), cause('kill'), 0);
     exits.ended(slot(2), cause('kill'), 0);
     const before = newExits();
@@ -124,7 +124,7 @@ describe('exits of workers whose ids come back', () => {
   it('and of others stand side by side', async () => {
     const { exits, table } = newExits();
     exits.ended(slot(1), cause('quit'), 0);
-    exits.ended(worker(1), cause('quit'), NOW_MS);
+    exits.ended(worker(1), cause('quit'), NOW_MONOTONIC_MS);
     assert.deepEqual(
       select(await scrape([primary(table)]), ENDED).map(({ labels }) => labels['worker_id']),
       ['worker_1', 'worker_1_50'],

@@ -42,6 +42,33 @@ describe('the gauges of several processes', () => {
     });
   }
 
+  it('that are NaN have no part in what the others come to, and are NaN where there are no others', async () => {
+    const unknown = { value: Number.NaN, setAtMs: 50, alive: true };
+    const expected = { livemin: '- 2', livemax: '- 9', livesum: '- 16', livemostrecent: '- NaN' };
+    for (const [mode, one] of Object.entries(expected)) {
+      for (const at of [0, 1, 3]) {
+        assert.deepEqual(await shown(GAUGES.toSpliced(at, 0, unknown), { level: mode }), [one], `${mode}, at ${at}`);
+      }
+      assert.deepEqual(await shown([unknown, unknown], { level: mode }), ['- NaN'], mode);
+    }
+    assert.deepEqual(await shown([unknown, GAUGES[0]!], { level: 'liveall' }), ['w0 NaN', 'w1 5']);
+  });
+
+  it('that are infinite are shown so', async () => {
+    const infinite = { value: Number.POSITIVE_INFINITY, setAtMs: 50, alive: true };
+    const expected = { livemin: '- 2', livemax: '- Infinity', livesum: '- Infinity', livemostrecent: '- Infinity' };
+    for (const [mode, one] of Object.entries(expected)) {
+      assert.deepEqual(await shown([...GAUGES, infinite], { level: mode }), [one], mode);
+    }
+  });
+
+  it('that were set in the same millisecond are the greater one, in any order', async () => {
+    const tied = [3, 9, Number.NaN, 5].map((value) => ({ value, setAtMs: 30, alive: true }));
+    for (const order of [tied, tied.toReversed(), [...tied.slice(2), ...tied.slice(0, 2)]]) {
+      assert.deepEqual(await shown(order, { level: 'livemostrecent' }), ['- 9']);
+    }
+  });
+
   it('have the mode of their own name before that of all others, and liveall without either', async () => {
     assert.deepEqual(await shown(GAUGES, { level: 'livemax', '*': 'livemin' }), ['- 9']);
     assert.deepEqual(await shown(GAUGES, { other: 'livemin' }), ['w0 5', 'w1 2', 'w2 9']);

@@ -141,6 +141,14 @@ describe('the labels of a series', () => {
     );
   });
 
+  it('are text that UTF-8 can tell: halves of a character are the sign for what is none', () => {
+    assert.deepEqual(prometheusLabels({ a: 'x\ud800y', b: '\udc00', c: '\ud83d\ude00' }), {
+      a: 'x\ufffdy',
+      b: '\ufffd',
+      c: '\ud83d\ude00',
+    });
+  });
+
   it('of an attribute that every object seems to have is what the app gave', () => {
     assert.deepEqual(prometheusLabels({ constructor: 'a', toString: 'b' }), { constructor: 'a', toString: 'b' });
   });

@@ -6,7 +6,7 @@ import { project } from '../src/catalogue/views.ts';
 import { decodeSnapshot, encodeSnapshot, type WorkerCondition } from '../src/snapshot/layout.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { parseExposition, select } from './exposition.ts';
-import { EXPORTER, NOW_MS, render, sceneOf, VIEW_OPTIONS } from './scenes.ts';
+import { EXPORTER, NOW_MONOTONIC_MS, NOW_MS, render, sceneOf, VIEW_OPTIONS } from './scenes.ts';
 
 const AFTER_MS = VIEW_OPTIONS.unresponsiveAfterMs;
 const STARTED = 1_700_000_000;
@@ -78,16 +78,16 @@ describe('the state of a worker', () => {
 
 // Each as worker_id, state and the second of its timestamp.
 async function states(group: readonly Told[], unresponsiveAfterMs = AFTER_MS, laterMs = 0) {
-  const nowMs = NOW_MS + laterMs;
+  const nowMonotonicMs = NOW_MONOTONIC_MS + laterMs;
   const table = new SeriesTable();
   const scene = sceneOf(
     group.map(({ alive = true }, i) => ({ table, alive, workerId: `w${i}`, startSeconds: STARTED })),
-    { nowMs },
+    { nowMs: NOW_MS + laterMs, nowMonotonicMs },
   );
   const workers = scene.members.map((member, i) => {
     const { state, agoMs = 0 } = group[i]!;
     const identity = { ...member.snapshot.identity, ...(state && { state }) };
-    return { ...member, snapshot: decodeSnapshot(encodeSnapshot(identity, table, nowMs - agoMs)) };
+    return { ...member, snapshot: decodeSnapshot(encodeSnapshot(identity, table, nowMonotonicMs - agoMs)) };
   });
   const metrics = project({ ...scene, workers }, EXPORTER, { ...VIEW_OPTIONS, unresponsiveAfterMs });
   return select(parseExposition(await render(metrics)), 'gunicorn_worker_state').map(({ labels, value }) => {

@@ -18,6 +18,7 @@ import {
   EXPORTER,
   type MemberOfScene,
   measure,
+  NOW_MONOTONIC_MS,
   NOW_MS,
   type Request,
   sceneOf,
@@ -231,9 +232,7 @@ describe('what is told of a worker', () => {
   });
 
   it('is its memory, its CPU, its age, its state, and how fresh its word is', async () => {
-    const scene = sceneOf([
-      { table: serve([]), workerId: 'w', pid: 7, startSeconds: NOW_MS / 1000 - 60, writtenAtMs: NOW_MS - 1500 },
-    ]);
+    const scene = sceneOf([{ table: serve([]), workerId: 'w', pid: 7, startSeconds: NOW_MS / 1000 - 60, agoMs: 1500 }]);
     const samples = parseExposition(await textOf(scene));
     assert.deepEqual(
       names.map((name) => select(samples, name).map(({ labels, value }) => [labels, value])),
@@ -254,7 +253,7 @@ describe('what is told of a worker', () => {
   });
 
   it('is never negative, though clocks are set back', async () => {
-    const ahead = { table: serve([]), startSeconds: NOW_MS / 1000 + 5, writtenAtMs: NOW_MS + 5000 };
+    const ahead = { table: serve([]), startSeconds: NOW_MS / 1000 + 5, agoMs: -5000 };
     const samples = parseExposition(await textOf(sceneOf([ahead])));
     for (const name of ['gunicorn_worker_uptime_seconds', 'gunicorn_exporter_snapshot_age_seconds']) {
       assert.equal(sum(samples, name), 0);
@@ -291,7 +290,7 @@ function fullScene() {
   const exited = measure(serve([{}]), { name: 'queue.depth', kind: 'updowncounter', cell: [100] });
   const members: MemberOfScene[] = [
     { table: first },
-    { table: second, writtenAtMs: NOW_MS - 250 },
+    { table: second, agoMs: 250 },
     { table: exited, alive: false },
     { table: primary(), role: 'primary', workerId: 'worker_0_1699999999' },
   ];
@@ -305,12 +304,14 @@ function primary(): SeriesTable {
   const exits = new Exits(table);
   exits.begin();
   const [quit, , , kill] = EXIT_CAUSES;
-  exits.ended({ clusterId: 3, threadId: 0, startSeconds: 1_700_000_000 }, quit!, NOW_MS - 60_000);
-  exits.succeeded(exits.ended({ clusterId: 4, threadId: 0, startSeconds: 1_700_000_050 }, kill!, NOW_MS - 1000));
+  exits.ended({ clusterId: 3, threadId: 0, startSeconds: 1_700_000_000 }, quit!, NOW_MONOTONIC_MS - 60_000);
+  exits.succeeded(
+    exits.ended({ clusterId: 4, threadId: 0, startSeconds: 1_700_000_050 }, kill!, NOW_MONOTONIC_MS - 1000),
+  );
   exits.ended(
     { clusterId: 1, threadId: 0, startSeconds: 1_600_000_000 },
     quit!,
-    NOW_MS - VIEW_OPTIONS.exitedRetentionMs,
+    NOW_MONOTONIC_MS - VIEW_OPTIONS.exitedRetentionMs,
   );
   const signals = new LabelledCounter(table, SIGNALS_METRIC, 50);
   for (const [signal, action] of Object.entries(SIGNAL_ACTIONS))

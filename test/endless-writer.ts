@@ -16,7 +16,9 @@ const MAX_SERIES = 1000;
 const table = new SeriesTable(SLOT_HEADER_BYTES);
 const metric = table.define({ name: 'rounds', description: '', unit: '', kind: 'counter', scope: 'app' });
 for (let i = 0; i < Number(series); i += 1) table.add(metric, { i });
-const identity = { ...IDENTITY, pid: process.pid };
+// Readers of a group compare the name with what is in the file.
+const [, pid = process.pid, processStart = 0] = /(\d+)-(\d+)-[\d-]+\.snapshot$/.exec(path) ?? [];
+const identity = { ...IDENTITY, pid: Number(pid), processStart: Number(processStart) };
 const writer = new SnapshotWriter({
   path,
   identity,

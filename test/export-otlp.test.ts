@@ -213,6 +213,7 @@ describe('what cannot be', () => {
       settings: {},
       producer: { collect: () => collected(scene(1)) },
       resource: RESOURCE,
+      directory: `/nowhere/${process.pid}-1-0-0`,
       startMs: START_MS,
     });
     assert.deepEqual(pushers.state, { redis: undefined, pushes: new Map() });
@@ -271,6 +272,7 @@ function push(
     },
     producer: { collect },
     resource: RESOURCE,
+    directory: `/nowhere/${process.pid}-1-0-0`,
     startMs: START_MS,
     resumed,
   });

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { readSettings, type Settings } from '../src/config.ts';
 import type { PusherSettings } from '../src/export/pushers.ts';
 import { ExporterThread } from '../src/exporter-thread.ts';
-import { createGroupDirectory, snapshotFile } from '../src/snapshot/directory.ts';
+import { snapshotFile } from '../src/snapshot/directory.ts';
+import { createGroupDirectory } from '../src/snapshot/group.ts';
 import { encodeSnapshot } from '../src/snapshot/layout.ts';
+import type { Lead } from '../src/snapshot/leader.ts';
 import { ownMark } from '../src/snapshot/process-mark.ts';
 import type { SeriesTable } from '../src/snapshot/series-table.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
@@ -43,7 +45,12 @@ export function startGroup(
   publish(table);
   // The thread copies the environment when it starts.
   Object.assign(process.env, environment);
-  const thread = new ExporterThread({ directory, settings: withDefaults(settings), version: '1.2.3', startMs });
+  const thread = new ExporterThread({
+    directory,
+    settings: withDefaults(settings),
+    version: '1.2.3',
+    lead: leadSince(startMs),
+  });
   for (const name of Object.keys(environment)) delete process.env[name];
   owner.after(() => thread.stop());
   const scrape = async () => parseExposition((await request((await thread.url)!)).body);
@@ -60,10 +67,10 @@ export function startExportingProcess(
   const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
   const told = `
     import { ExporterThread } from ${module('../src/exporter-thread.js')};
-    import { createGroupDirectory } from ${module('../src/snapshot/directory.js')};
+    import { createGroupDirectory } from ${module('../src/snapshot/group.js')};
     const { path: directory } = createGroupDirectory(process.env.PROMETHEUS_MULTIPROC_DIR);
     const settings = ${JSON.stringify(withDefaults(settings))};
-    const exporter = new ExporterThread({ directory, settings, version: '1.2.3', startMs: Date.now() });
+    const exporter = new ExporterThread({ directory, settings, version: '1.2.3', lead: ${JSON.stringify(leadSince(Date.now()))} });
     ${source}`;
   return start(owner, ['--input-type=module', '--eval', told], { preload: 'none', ...options });
 }
@@ -74,6 +81,11 @@ export function still(samples: readonly Sample[]): string[] {
     .filter(({ name }) => !MOVING.test(name))
     .map(({ name, labels, value }) => `${name} ${JSON.stringify(Object.entries(labels).sort())} ${value}`)
     .sort();
+}
+
+// The lead of a group that has had no other leader, without a lock.
+function leadSince(startMs: number): Lead {
+  return { number: 0, holder: { ...ownMark(), threadId: 0 }, startMs };
 }
 
 function withDefaults(settings: PusherSettings): Settings & PusherSettings {

@@ -13,18 +13,21 @@ import { IDENTITY } from './arbitrary-tables.ts';
 
 /** When every scene is. */
 export const NOW_MS = 1_700_000_100_000;
+/** The same moment by the clock of ages. */
+export const NOW_MONOTONIC_MS = 5_000_000;
 const STARTED_SECONDS = 1_700_000_000;
 
 /** One member; what is not told is that of a living worker that has just published. */
 export interface MemberOfScene extends Partial<Pick<Identity, 'role' | 'workerId' | 'pid' | 'startSeconds'>> {
   readonly table: SeriesTable;
   readonly alive?: boolean;
-  readonly writtenAtMs?: number;
+  /** How long ago it has published. */
+  readonly agoMs?: number;
 }
 
 export function sceneOf(members: readonly MemberOfScene[], more: Partial<Scene> = {}): Scene {
   const workers = members.map((member, i): WorkerState => {
-    const { table, alive = true, writtenAtMs = NOW_MS, ...told } = member;
+    const { table, alive = true, agoMs = 0, ...told } = member;
     const identity: Identity = {
       role: 'worker',
       workerId: `worker_${i + 1}_${STARTED_SECONDS}`,
@@ -36,11 +39,13 @@ export function sceneOf(members: readonly MemberOfScene[], more: Partial<Scene> 
       ...told,
     };
     const { pid, processStart } = identity;
-    const snapshot = decodeSnapshot(encodeSnapshot(identity, table, writtenAtMs));
+    const snapshot = decodeSnapshot(encodeSnapshot(identity, table, NOW_MONOTONIC_MS - agoMs));
     return { file: `${pid}.snapshot`, mark: { pid, processStart }, snapshot, alive };
   });
   return {
     nowMs: NOW_MS,
+    nowMonotonicMs: NOW_MONOTONIC_MS,
+    clockJumps: 0,
     startMs: STARTED_SECONDS * 1000,
     members: workers,
     workers,

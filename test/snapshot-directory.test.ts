@@ -18,17 +18,8 @@ import fs, {
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import {
-  createGroupDirectory,
-  deleteSnapshot,
-  isLiveGroup,
-  listSnapshots,
-  listTotals,
-  markEnded,
-  removeGroup,
-  snapshotFile,
-  sweepDeadGroups,
-} from '../src/snapshot/directory.ts';
+import { deleteSnapshot, listSnapshots, markEnded, snapshotFile } from '../src/snapshot/directory.ts';
+import { createGroupDirectory, isLiveGroup, removeGroup, sweepDeadGroups } from '../src/snapshot/group.ts';
 import { isAlive, ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
 import { freshDirectory, until } from './processes.ts';
 import { deadMark, markOf, startSleeper } from './sleepers.ts';
@@ -272,24 +263,6 @@ describe("a group's directory", () => {
     assert.deepEqual(readdirSync(path), [files[0]]);
     deleteSnapshot(path, files[1]!);
     assert.throws(() => markEnded(join(path, 'not-there'), mark, 6), { code: 'ENOENT' });
-  });
-
-  it('lists the totals, those of worker ids that come back included, and nothing else', (t) => {
-    const path = freshDirectory(t);
-    const totals = ['totals', 'totals-___etc', 'totals-worker_1'];
-    for (const file of [
-      ...totals,
-      'totals.new',
-      'totals-worker_1.new',
-      'totals-',
-      'xtotals',
-      'totals-a b',
-      'totals2',
-    ]) {
-      writeFileSync(join(path, file), '');
-    }
-    assert.deepEqual(listTotals(path).sort(), totals);
-    assert.deepEqual(listTotals(join(path, 'not-there')), []);
   });
 
   it('is live only while its owner is', async (t) => {

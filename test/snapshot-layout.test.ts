@@ -20,6 +20,7 @@ import {
 } from '../src/snapshot/layout.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { IDENTITY, type Recorded, recordings, tableOf } from './arbitrary-tables.ts';
+import { ofFormat } from './damages.ts';
 
 const CODES = [
   'GUNICORN_OTEL_ERR_SNAPSHOT_TORN',
@@ -30,10 +31,10 @@ const CODES = [
 describe('a snapshot', () => {
   it('reads back as it was written, whatever was recorded', () => {
     fc.assert(
-      fc.property(recordings, fc.double({ min: 0, max: 2 ** 52, noNaN: true }), (recorded, writtenAtMs) => {
-        const snapshot = decodeSnapshot(encodeSnapshot(IDENTITY, tableOf(recorded), writtenAtMs));
+      fc.property(recordings, fc.double({ min: 0, max: 2 ** 52, noNaN: true }), (recorded, writtenAtMonotonicMs) => {
+        const snapshot = decodeSnapshot(encodeSnapshot(IDENTITY, tableOf(recorded), writtenAtMonotonicMs));
         assert.deepEqual(snapshot.identity, IDENTITY);
-        assert.equal(snapshot.writtenAtMs, writtenAtMs);
+        assert.equal(snapshot.writtenAtMonotonicMs, writtenAtMonotonicMs);
         assert.deepEqual(sorted(recordedIn(snapshot)), sorted(recorded));
       }),
     );
@@ -43,13 +44,13 @@ describe('a snapshot', () => {
     fc.assert(
       fc.property(fc.array(fc.double(), { maxLength: 40 }), (values) => {
         const table = new SeriesTable();
-        const metric = table.define({ name: 'n', description: '', unit: '', kind: 'counter', scope: 'app' });
+        const metric = table.define({ name: 'n', description: '', unit: '', kind: 'gauge', scope: 'app' });
         for (const value of values) {
           const cell = table.add(metric, {});
           table.values[cell] = value;
         }
         const read = decodeSnapshot(encodeSnapshot(IDENTITY, table, 0)).values;
-        assert.ok(read.length === values.length && values.every((value, i) => Object.is(value, read[i])));
+        assert.ok(read.length === 2 * values.length && values.every((value, i) => Object.is(value, read[2 * i])));
       }),
     );
   });
@@ -167,7 +168,7 @@ describe('a damaged file', () => {
   });
 
   it('of random bytes gives an error code, with or without the right first words', () => {
-    const header = encodeHeader({ dictionaryBytes: 64, values: 4 }, 8);
+    const header = encodeHeader({ dictionaryBytes: 64, values: 4 }, '1.2.3');
     const heads = fc.constantFrom(Buffer.alloc(0), header.subarray(0, 8), header.subarray(0, 12), header);
     fc.assert(
       fc.property(heads, fc.uint8Array({ maxLength: 400 }), (head, bytes) => {
@@ -186,12 +187,17 @@ describe('a file that is not ours to read', () => {
   });
 
   it('is of another version when it says so, even where the rest has another shape', () => {
-    const { file } = twoSlots();
-    new Uint32Array(file.buffer, file.byteOffset, 3)[2] = FORMAT_VERSION + 1;
-    assert.throws(() => decodeSnapshot(file), {
+    const other = ofFormat(twoSlots().file, FORMAT_VERSION + 7, '4.5.6-beta').fill(0xff, HEADER_BYTES);
+    assert.throws(() => decodeSnapshot(other), {
       code: 'GUNICORN_OTEL_ERR_SNAPSHOT_VERSION',
-      message: new RegExp(`${FORMAT_VERSION + 1}`),
+      message: `it has format ${FORMAT_VERSION + 7}, written by version 4.5.6-beta, and this version reads format ${FORMAT_VERSION}`,
     });
+  });
+
+  it('is not taken for one of another version because of a flipped bit', () => {
+    const { file } = twoSlots();
+    file[8]! ^= 4;
+    assert.throws(() => decodeSnapshot(file), { code: 'GUNICORN_OTEL_ERR_SNAPSHOT_TORN' });
   });
 
   it('is foreign when its dictionary is whole and no JSON lines, the cause kept', () => {
@@ -239,7 +245,7 @@ function fileOf(spec: { lines: string[]; newest: 0 | 1; slots: SlotSpec[]; lines
   const bytesOf = (lines: number) => Buffer.from(spec.lines.slice(0, lines).join(''));
   const capacity = { dictionaryBytes: alignTo8(bytesOf(spec.lines.length).length + 16), values: 4 };
   const file = Buffer.alloc(slotOffset(capacity, 2));
-  file.set(encodeHeader(capacity, 0), 0);
+  file.set(encodeHeader(capacity, '1.2.3'), 0);
   file.set(bytesOf(spec.linesThere ?? spec.lines.length), HEADER_BYTES);
   for (const [i, { sequence, lines, values }] of spec.slots.entries()) {
     const slot = new Uint8Array(SLOT_HEADER_BYTES + values.length * 8);

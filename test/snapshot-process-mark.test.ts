@@ -1,18 +1,19 @@
 /** Holds src/snapshot/process-mark.ts where processes or /proc are unusual; the rest is held in snapshot-directory.test.ts. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs, { readlinkSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { performance } from 'node:perf_hooks';
 import { describe, it, type TestContext } from 'node:test';
-import { isAlive, ownMark, pidNamespace } from '../src/snapshot/process-mark.ts';
+import { isAlive, ownMark, pidNamespace, markOf as readMarkOf } from '../src/snapshot/process-mark.ts';
 import { until } from './processes.ts';
 import { deadMark, markOf, startSleeper } from './sleepers.ts';
 
 describe('a mark', () => {
   it('of this process is that which anybody else would make of it', () => {
-    assert.deepEqual(ownMark(), markOf(process.pid));
+    assert.deepEqual(ownMark(), { ...markOf(process.pid), namespace: pidNamespace() });
+    assert.deepEqual(ownMark(), readMarkOf(process.pid));
   });
 
   it('is read right of a process whose name looks like the fields behind it', async (t) => {
@@ -66,16 +67,30 @@ describe('where /proc tells nothing', () => {
 
   it('this process is told from others by when it began, in milliseconds', (t) => {
     without(t, 'EACCES');
-    assert.deepEqual(ownMark(), { pid: process.pid, processStart: Math.floor(performance.timeOrigin) });
+    assert.deepEqual(ownMark(), {
+      pid: process.pid,
+      processStart: Math.floor(performance.timeOrigin),
+      namespace: pidNamespace(),
+    });
   });
 });
 
 describe('the pid namespace', () => {
-  it('is the number that the kernel has for it, and 0 where there are none', (t) => {
+  it('is the number that the kernel has for it, and 0 where there are none', () => {
     const [, number] = /\[(\d+)\]/.exec(readlinkSync('/proc/self/ns/pid'))!;
     assert.equal(pidNamespace(), Number(number));
-    without(t, 'ENOENT');
-    assert.equal(pidNamespace(), 0);
+    // It is read once per process.
+    const source = `
+      import fs from 'node:fs';
+      import { syncBuiltinESMExports } from 'node:module';
+      fs.readlinkSync = () => { throw new Error('not here'); };
+      syncBuiltinESMExports();
+      const { pidNamespace } = await import(${JSON.stringify(new URL('../src/snapshot/process-mark.js', import.meta.url))});
+      console.log(pidNamespace());`;
+    assert.equal(
+      execFileSync(process.execPath, ['--input-type=module', '--eval', source], { encoding: 'utf8' }),
+      '0\n',
+    );
   });
 });
 

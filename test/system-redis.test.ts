@@ -104,7 +104,7 @@ describe('a group with Redis', { skip: NO_REDIS }, () => {
     const source = `
       exporter.stop();
       const { startExporter } = await import(${exporter});
-      startExporter({ directory, settings, version: '1.2.3', startMs: 1 }).unref();
+      startExporter({ directory, settings, version: '1.2.3', lead: { number: 0, startMs: 1 } }).unref();
       setTimeout(() => console.log('done'), 2000);`;
     // Between its first forward and its second.
     const group = startExportingProcess(t, { ...settingsOf(redis), redisForwardIntervalMs: 20_000 }, source);

@@ -5,11 +5,17 @@ import type { CollectionResult, MetricData, MetricProducer } from '@opentelemetr
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import { type Member, type Merged, merge } from './merge.ts';
 import type { ResourceSampler, ResourceUsage } from './resources.ts';
+import { WallClock } from './wall-clock.ts';
 import type { GroupReader, WorkerState } from './workers.ts';
 
 /** What the views project: one moment of the group. */
 export interface Scene {
+  /** Unix ms. */
   readonly nowMs: number;
+  /** The same moment by the clock that ages are told by; the difference is the same from scene to scene. */
+  readonly nowMonotonicMs: number;
+  /** How often the wall clock has jumped. */
+  readonly clockJumps: number;
   /** When the group's totals began. */
   readonly startMs: number;
   /** All processes of the group, exited ones of late included. */
@@ -28,6 +34,7 @@ export interface Scene {
 export interface GroupProducerOptions {
   readonly reader: GroupReader;
   readonly sampler: ResourceSampler;
+  readonly clock?: WallClock;
   readonly startMs: number;
   /** Series per metric in the sums over processes. */
   readonly maxSeries?: number;
@@ -38,20 +45,24 @@ export interface GroupProducerOptions {
 /** Collects a group: its snapshots merged, its processes sampled, all of it projected by the given view. */
 export class GroupProducer implements MetricProducer {
   readonly #options: GroupProducerOptions;
+  readonly #clock: WallClock;
 
   constructor(options: GroupProducerOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? new WallClock();
   }
 
   /** Reads, merges and projects. Waits for no worker, only for the sampling of their memory and CPU. */
   async collect(): Promise<CollectionResult> {
     const { reader, sampler, startMs, maxSeries, view } = this.#options;
-    const resources = await sampler.soon(reader.livingPids());
-    const nowMs = Date.now();
+    const resources = await sampler.soon(reader.living());
+    const nowMonotonicMs = this.#clock.nowMonotonicMs();
     const idOf = ({ snapshot }: Member) => snapshot.identity.workerId;
-    const states = reader.read(nowMs).sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
+    const states = reader.read(nowMonotonicMs).sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
     const metrics = view({
-      nowMs,
+      nowMs: this.#clock.unixMsOf(nowMonotonicMs),
+      nowMonotonicMs,
+      clockJumps: this.#clock.jumps,
       startMs,
       members: states,
       workers: [...reader.totals.filter(({ snapshot }) => snapshot.identity.lasting), ...states.filter(isWorker)],

@@ -2,6 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
+import { monotonicMs } from '../snapshot/monotonic.ts';
+import { isForeign, type ProcessMark } from '../snapshot/process-mark.ts';
 
 export interface ResourceUsage {
   /** Resident set. */
@@ -16,12 +18,17 @@ type PidUsage = (pids: number[]) => Promise<Record<string, { cpu: number; memory
 const MIN_AGE_MS = 1000;
 // The first sample of a thread starts two programs (getconf), which takes some 20 ms.
 const PATIENCE_MS = 60;
+// pidusage knows a process by its pid alone, and holds on to the one it has seen for a minute after it was last asked,
+// looking every half. Asked before that, it would look at the dead for ever.
+const FORGETS_AFTER_MS = 95_000;
 
 /** Samples processes with pidusage, at most once a second however many ask. */
 export class ResourceSampler {
   readonly #pidusage: PidUsage;
   #sample = new Map<number, ResourceUsage>();
-  #sampledAtMs = 0;
+  #sampledAtMs = Number.NEGATIVE_INFINITY;
+  /** Which process pidusage knows by a pid, and when it was asked for it last. */
+  readonly #asked = new Map<number, { processStart: number; atMs: number }>();
   #failed = false;
   #running: Promise<ReadonlyMap<number, ResourceUsage>> | undefined;
 
@@ -35,8 +42,8 @@ export class ResourceSampler {
    *
    * @throws never
    */
-  soon(pids: readonly number[]): Promise<ReadonlyMap<number, ResourceUsage>> {
-    this.#running ??= this.sample(pids).finally(() => {
+  soon(processes: readonly ProcessMark[]): Promise<ReadonlyMap<number, ResourceUsage>> {
+    this.#running ??= this.sample(processes).finally(() => {
       this.#running = undefined;
     });
     return Promise.race([this.#running, delay(PATIENCE_MS, undefined, { ref: false }).then(() => this.#sample)]);
@@ -45,14 +52,19 @@ export class ResourceSampler {
   /**
    * Samples what is due.
    *
-   * @param pids - of living processes
+   * @param processes - the living; a pid that another process has had a moment ago is looked at when that is forgotten
+   * @param nowMs - by a clock that nobody sets
    * @returns by pid; one that could not be sampled is not in it
    * @throws never
    */
-  async sample(pids: readonly number[], nowMs = Date.now()): Promise<ReadonlyMap<number, ResourceUsage>> {
+  async sample(processes: readonly ProcessMark[], nowMs = monotonicMs()): Promise<ReadonlyMap<number, ResourceUsage>> {
+    for (const [pid, { atMs }] of this.#asked) if (nowMs - atMs > FORGETS_AFTER_MS) this.#asked.delete(pid);
+    const own = processes.filter((process) => !isForeign(process));
+    const known = own.filter((process) => this.#isKnownAs(process, nowMs)).map(({ pid }) => pid);
     const fresh = nowMs - this.#sampledAtMs < MIN_AGE_MS;
-    const wanted = [...new Set(pids)].filter((pid) => !fresh || !this.#sample.has(pid));
+    const wanted = [...new Set(known)].filter((pid) => !fresh || !this.#sample.has(pid));
     if (wanted.length === 0) return this.#sample;
+    for (const pid of wanted) this.#asked.get(pid)!.atMs = nowMs;
     try {
       // The array form: the other one rejects as a whole when a process is gone.
       const stats = await this.#pidusage(wanted);
@@ -70,5 +82,14 @@ export class ResourceSampler {
       this.#sample = new Map();
     }
     return this.#sample;
+  }
+
+  // What was sampled of the one before is not the other's.
+  #isKnownAs({ pid, processStart }: ProcessMark, nowMs: number): boolean {
+    const asked = this.#asked.get(pid);
+    if (!asked) this.#asked.set(pid, { processStart, atMs: nowMs });
+    const isSame = asked === undefined || asked.processStart === processStart;
+    if (!isSame) this.#sample.delete(pid);
+    return isSame;
   }
 }

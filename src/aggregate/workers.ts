@@ -5,12 +5,14 @@
 import { join } from 'node:path';
 import { GunicornOtelError, messageOf } from '../errors.ts';
 import { report } from '../report.ts';
-import { deleteSnapshot, listSnapshots } from '../snapshot/directory.ts';
+import { deleteSnapshot, listSnapshots, type SnapshotFile } from '../snapshot/directory.ts';
 import { MAX_EXITS } from '../snapshot/exit-events.ts';
-import type { Snapshot } from '../snapshot/layout.ts';
-import { isAlive, type ProcessMark } from '../snapshot/process-mark.ts';
+import { foreign, type Snapshot } from '../snapshot/layout.ts';
+import { monotonicMs } from '../snapshot/monotonic.ts';
+import { isAlive, isForeign, type ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
 import type { Member } from './merge.ts';
+import { Silence } from './silence.ts';
 import { Totals } from './totals.ts';
 
 /** One process or thread of the group. */
@@ -19,8 +21,8 @@ export interface WorkerState extends Member {
   readonly mark: ProcessMark;
   readonly snapshot: Snapshot;
   alive: boolean;
-  /** Unix ms when it was first seen dead. */
-  exitedAtMs?: number;
+  /** When it was first seen dead; see monotonic.ts. */
+  exitedAtMonotonicMs?: number;
 }
 
 export interface GroupReaderOptions {
@@ -32,30 +34,42 @@ export interface GroupReaderOptions {
   readonly maxExited?: number;
 }
 
+/** Whose a file is by its name. */
+type Listed = Pick<SnapshotFile, 'file' | 'mark' | 'threadId'>;
+
+// Why there is no snapshot: what the file is and stays; or not now, and perhaps next time: no such file, no handle left.
+type Missing = 'version' | 'unreadable' | 'later';
+
 /** Reads one group's directory; there is one per group, since it deletes what it has folded. */
 export class GroupReader {
   readonly #options: GroupReaderOptions;
+  readonly #maxExited: number;
   readonly #states = new Map<string, WorkerState>();
   readonly #readers = new Map<string, SnapshotReader>();
   /** Files that are in the totals and could not be deleted yet: they are nobody's any more. */
   readonly #remains = new Set<string>();
+  /** Files of the dead that only another version of this package can read, which may lead the group next. */
+  readonly #otherVersions = new Set<string>();
   /** Failed reads by cause, for the life of this reader. */
   readonly errors = new Map<string, number>();
   readonly #totals: Totals;
+  readonly #silence = new Silence();
 
   constructor(options: GroupReaderOptions) {
     this.#options = options;
+    this.#maxExited = options.maxExited ?? MAX_EXITS;
     this.#totals = new Totals(options.directory, options.maxSeries);
-    for (const file of this.#totals.load((path, error) => this.#countUnreadable(path, error))) this.#forget(file);
+    this.#loadTotals();
   }
 
   /** Reads everything there is now, the living and those who have exited of late. @throws never */
-  read(nowMs = Date.now()): WorkerState[] {
-    for (const { file, mark } of this.reap(nowMs)) {
-      const snapshot = this.#readFile(file);
+  read(nowMonotonicMs = monotonicMs()): WorkerState[] {
+    for (const listed of this.reap(nowMonotonicMs)) {
+      const snapshot = this.#readFile(listed);
       if (typeof snapshot === 'string') continue;
+      const { file, mark } = listed;
       // A thread that nobody has seen end says so itself.
-      const exited = snapshot.identity.ended ? { exitedAtMs: nowMs } : {};
+      const exited = snapshot.identity.ended ? { exitedAtMonotonicMs: nowMonotonicMs } : {};
       this.#states.set(file, { file, mark, snapshot, alive: !snapshot.identity.ended, ...exited });
     }
     return [...this.#states.values()];
@@ -67,63 +81,100 @@ export class GroupReader {
    * @returns the files of the living
    * @throws never
    */
-  reap(nowMs = Date.now()): { file: string; mark: ProcessMark }[] {
+  reap(nowMonotonicMs = monotonicMs()): Listed[] {
+    this.#loadTotals();
     const living = [];
     const listed = listSnapshots(this.#options.directory);
-    for (const { file, mark, complete, ended } of listed) {
+    for (const { file, mark, threadId, complete, ended } of listed) {
+      if (this.#otherVersions.has(file)) continue;
       if (this.#remains.has(file)) {
         this.#delete(file);
         continue;
       }
       const state = this.#states.get(file);
-      const dead = ended || !isAlive(mark);
+      const path = join(this.#options.directory, file);
+      const dead = ended || !isAlive(mark) || this.#silence.isSilent(path, mark, nowMonotonicMs);
       if (state?.alive === false && (state.snapshot.identity.ended || dead)) continue;
-      if (dead) this.#bury(file, mark, complete, nowMs);
-      else if (complete) living.push({ file, mark });
+      if (dead) this.#bury({ file, mark, threadId }, complete, nowMonotonicMs);
+      else if (complete) living.push({ file, mark, threadId });
     }
-    this.#missing(new Set(listed.map(({ file }) => file)), nowMs);
-    this.#fold(nowMs);
+    this.#missing(new Set(listed.map(({ file }) => file)), nowMonotonicMs);
+    this.#fold(nowMonotonicMs);
     return living;
   }
 
-  // Read after it was seen dead: what is there now is all it will ever have written.
-  #bury(file: string, mark: ProcessMark, complete: boolean, nowMs: number): void {
-    const read = complete ? this.#readFile(file) : 'unreadable';
-    if (read === 'later') return;
-    const snapshot = read === 'unreadable' ? this.#states.get(file)?.snapshot : read;
-    if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: false, exitedAtMs: nowMs });
-    else this.#delete(file);
+  /** The processes of the living, with or without a readable snapshot. @throws never */
+  living(): ProcessMark[] {
+    return this.reap().map(({ mark }) => mark);
   }
 
-  // Somebody has deleted the file: what it said counts on, and its process is still looked after.
-  #missing(listed: ReadonlySet<string>, nowMs: number): void {
-    for (const [file, state] of this.#states) {
-      if (!state.alive || listed.has(file) || isAlive(state.mark)) continue;
-      this.#states.set(file, { ...state, alive: false, exitedAtMs: nowMs });
-    }
-  }
-
-  /** The pids of the living, with or without a readable snapshot. @throws never */
-  livingPids(): number[] {
-    return this.reap().map(({ mark }) => mark.pid);
-  }
-
-  /** What has been folded: the sums of all that is no longer in `read`. */
+  /**
+   * What has been folded: the sums of all that is no longer in `read`.
+   *
+   * @throws system errors as long as it could not be read (no handle left): a scrape without it would be a fall
+   */
   get totals(): Member[] {
     return this.#totals.members;
   }
 
-  #fold(nowMs: number): void {
+  // Read after it was seen dead: what is there now is all it will ever have written.
+  #bury(listed: Listed, complete: boolean, nowMonotonicMs: number): void {
+    const { file, mark } = listed;
+    const read = complete ? this.#readFile(listed) : 'unreadable';
+    if (read === 'later') return;
+    const snapshot = typeof read === 'string' ? this.#states.get(file)?.snapshot : read;
+    if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: false, exitedAtMonotonicMs: nowMonotonicMs });
+    else if (read === 'version') this.#keepForOthers(file);
+    else {
+      // One that was cut off in the middle of its first layout has told nothing.
+      if (complete) this.#countLost(join(this.#options.directory, file));
+      this.#delete(file);
+    }
+  }
+
+  #keepForOthers(file: string): void {
+    this.#otherVersions.add(file);
+    const [oldest] = this.#otherVersions;
+    if (this.#otherVersions.size <= this.#maxExited || oldest === undefined) return;
+    this.#otherVersions.delete(oldest);
+    this.#countLost(join(this.#options.directory, oldest));
+    this.#delete(oldest);
+  }
+
+  // Somebody has deleted the file: what it said counts on, and its process is still looked after.
+  #missing(listed: ReadonlySet<string>, nowMonotonicMs: number): void {
+    for (const [file, state] of this.#states) {
+      if (!state.alive || listed.has(file) || isAlive(state.mark)) continue;
+      this.#states.set(file, { ...state, alive: false, exitedAtMonotonicMs: nowMonotonicMs });
+    }
+  }
+
+  #loadTotals(): void {
+    const { folded, lost } = this.#totals.load((path, error) => this.#countUnreadable(path, error));
+    for (const path of lost) this.#countLost(path);
+    for (const file of folded) this.#forget(file);
+  }
+
+  #fold(nowMonotonicMs: number): void {
     const exited = [...this.#states.values()].filter((state) => !state.alive);
-    exited.sort((a, b) => a.exitedAtMs! - b.exitedAtMs!);
-    const excess = exited.length - (this.#options.maxExited ?? MAX_EXITS);
-    const due = exited.filter((state, i) => i < excess || nowMs - state.exitedAtMs! >= this.#options.exitedRetentionMs);
-    if (due.length === 0) return;
-    const { added, error } = this.#totals.add(due, nowMs);
-    for (const { file } of added) this.#forget(file);
-    // Disk full or directory gone: they stay what they are, and are folded when it works again.
-    if (error)
-      this.#countError('totals', `totals in ${this.#options.directory} cannot be written: ${messageOf(error)}`);
+    exited.sort((a, b) => a.exitedAtMonotonicMs! - b.exitedAtMonotonicMs!);
+    const excess = exited.length - this.#maxExited;
+    const latest = nowMonotonicMs - this.#options.exitedRetentionMs;
+    const due = exited.filter((state, i) => i < excess || (state.exitedAtMonotonicMs! <= latest && isOver(state)));
+    try {
+      this.#totals.restore();
+      if (due.length === 0) return;
+      const { added, error } = this.#totals.add(due, nowMonotonicMs);
+      for (const { file } of added) this.#forget(file);
+      if (error) throw error;
+    } catch (error) {
+      // Disk full or directory gone: the dead stay what they are, and are folded when it works again.
+      const { directory } = this.#options;
+      this.#countError(
+        'totals',
+        `totals in ${directory} cannot be written: ${messageOf(error)}; they are kept in memory`,
+      );
+    }
   }
 
   #forget(file: string): void {
@@ -135,42 +186,62 @@ export class GroupReader {
   #delete(file: string): void {
     this.#readers.delete(file);
     const { directory } = this.#options;
+    this.#silence.forget(join(directory, file));
     try {
       deleteSnapshot(directory, file);
       this.#remains.delete(file);
     } catch (error) {
-      this.#countError('delete', `${join(directory, file)} cannot be deleted: ${messageOf(error)}`);
+      this.#countError('delete', `${join(directory, file)} cannot be deleted: ${messageOf(error)}; it counts once`);
     }
   }
 
-  // 'unreadable' is what the file is and stays; 'later' may be otherwise next time: no such file, no handle left.
-  #readFile(file: string): Snapshot | 'unreadable' | 'later' {
+  #readFile({ file, mark, threadId }: Listed): Snapshot | Missing {
     const path = join(this.#options.directory, file);
     let reader = this.#readers.get(file);
     if (!reader) {
-      reader = new SnapshotReader(path);
+      reader = new SnapshotReader(path, { mark, threadId });
       this.#readers.set(file, reader);
     }
     try {
-      return reader.read();
+      const snapshot = reader.read();
+      if (snapshot.identity.role === 'totals') throw foreign('it holds totals');
+      return snapshot;
     } catch (error) {
       // Deleted since it was listed.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'later';
       this.#countUnreadable(path, error);
-      return error instanceof GunicornOtelError ? 'unreadable' : 'later';
+      if (!(error instanceof GunicornOtelError)) return 'later';
+      return error.code === 'GUNICORN_OTEL_ERR_SNAPSHOT_VERSION' ? 'version' : 'unreadable';
     }
   }
 
   #countUnreadable(path: string, error: unknown): void {
-    this.#countError(causeOf(error), `${path} cannot be read: ${messageOf(error)}`);
+    const cause = causeOf(error);
+    this.#countError(cause, `${path} cannot be read: ${messageOf(error)}; ${REMEDIES[cause] ?? REMEDIES['torn']}`);
+  }
+
+  #countLost(path: string): void {
+    this.#countError('lost', `what ${path} has counted is lost: sums over the group fall by it`, 'error');
   }
 
   // One line per cause: a damaged file would otherwise say the same on every scrape.
-  #countError(cause: string, line: string): void {
+  #countError(cause: string, line: string, severity: 'warn' | 'error' = 'warn'): void {
     const count = this.errors.get(cause) ?? 0;
-    if (count === 0) report('warn', `${line}; its last good values stand in for it`);
+    if (count === 0) report(severity, line);
     this.errors.set(cause, count + 1);
   }
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  torn: 'its last good values stand in for it',
+  foreign: 'its last good values stand in for it; nothing else should write into this directory',
+  version: 'restart the whole group with one version; until then this process is not in the metrics',
+};
+
+// One that is only silent may go on some day (a container that was paused), with all that it has counted: it is kept while
+// there is room.
+function isOver({ mark, snapshot }: WorkerState): boolean {
+  return !isForeign(mark) || snapshot.identity.ended === true;
 }
 
 function causeOf(error: unknown): string {

@@ -133,8 +133,10 @@ function inBucketsOf(to: MetricDescriptor, from: MetricDescriptor, cell: Float64
 
 function pointValue(descriptor: MetricDescriptor, cell: Float64Array): Point['value'] {
   if (descriptor.kind !== 'histogram') return cell[0]!;
-  const bounds = descriptor.bounds?.[0] ?? [];
-  return { cell: cell.subarray(0, bounds.length + 2), bounds };
+  const told = descriptor.bounds?.[0] ?? [];
+  // A program may give a bound twice, which would be a series twice.
+  const bounds = [...new Set(told)].sort((a, b) => a - b);
+  return { cell: rebucket(cell.subarray(0, told.length + 2), told, bounds), bounds };
 }
 
 function labelsOf(attributes: Attributes): { labels: Record<string, string>; key: string } {

@@ -48,15 +48,13 @@ function* events(which: 'all' | 'replaced', scene: Scene, retentionMs: number): 
       for (const entry of series) {
         const cell = cellOf(descriptor, entry, snapshot.values);
         if (!cell) continue;
-        const [clusterId, threadId, startSeconds, cause, replaced, atMs, parent] = EXIT_FIELDS.map(
+        const [clusterId, threadId, startSeconds, cause, replaced, atMonotonicMs, parent] = EXIT_FIELDS.map(
           (_, i) => cell[i]!,
         ) as [number, number, number, number, number, number, number];
-        if (scene.nowMs - atMs >= retentionMs || (which === 'replaced' && replaced === 0)) continue;
-        yield {
-          workerId: workerIdOf(clusterName(clusterId, parent), threadId, startSeconds),
-          cause: EXIT_CAUSES[cause]!,
-          count: 1,
-        };
+        const isOver = scene.nowMonotonicMs - atMonotonicMs >= retentionMs;
+        const known = EXIT_CAUSES[cause];
+        if (isOver || !known || (which === 'replaced' && replaced === 0)) continue;
+        yield { workerId: workerIdOf(clusterName(clusterId, parent), threadId, startSeconds), cause: known, count: 1 };
       }
     }
   }

@@ -69,6 +69,14 @@ export const EXPORTER_METRICS: readonly MetricRow[] = [
     source: { from: 'sum', metric: ERRORS_METRIC },
   },
   {
+    name: 'gunicorn_exporter_clock_jumps_total',
+    type: 'counter',
+    unit: '',
+    help: 'Times the wall clock was found to have jumped by more than a second; ages do not depend on it.',
+    labels: [],
+    source: { from: 'exporter', value: 'clockJumps' },
+  },
+  {
     name: 'gunicorn_exporter_series',
     type: 'gauge',
     unit: '',

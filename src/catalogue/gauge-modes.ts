@@ -1,6 +1,6 @@
 /** How the gauges of several processes become one: the modes and their names, as Python's client has them. */
 
-/** A gauge of one process: its value, and when it was set (unix ms). */
+/** A gauge of one process: its value, and when it was set by the machine's monotonic clock. */
 export type GaugeCell = Float64Array;
 
 /** How two processes' values become one; `undefined`: each keeps its own, with its worker_id. */
@@ -8,9 +8,9 @@ type Combine = (a: GaugeCell, b: GaugeCell) => GaugeCell;
 
 const COMBINE: Readonly<Record<string, Combine | undefined>> = {
   all: undefined,
-  min: (a, b) => (b[0]! < a[0]! ? b : a),
-  max: (a, b) => (b[0]! > a[0]! ? b : a),
-  sum: (a, b) => Float64Array.of(a[0]! + b[0]!, Math.max(a[1]!, b[1]!)),
+  min: ofNumbers((a, b) => (b[0]! < a[0]! ? b : a)),
+  max: ofNumbers(greater),
+  sum: ofNumbers((a, b) => Float64Array.of(a[0]! + b[0]!, Math.max(a[1]!, b[1]!))),
   mostrecent: latest,
 };
 
@@ -29,7 +29,20 @@ export function gaugeMode(name: string, modes: Readonly<Record<string, string>>)
   return { live, combine: COMBINE[live ? mode.slice('live'.length) : mode] };
 }
 
-/** The value that was set last. */
+/** The value that was set last; of those that were set in the same millisecond the greater one, whoever is asked first. */
 export function latest(a: GaugeCell, b: GaugeCell): GaugeCell {
-  return b[1]! >= a[1]! ? b : a;
+  if (a[1] !== b[1]) return b[1]! > a[1]! ? b : a;
+  return ofNumbers(greater)(a, b);
+}
+
+// NaN is a process that does not know: it has no part in what the others do.
+function ofNumbers(combine: Combine): Combine {
+  return (a, b) => {
+    if (Number.isNaN(a[0])) return b;
+    return Number.isNaN(b[0]) ? a : combine(a, b);
+  };
+}
+
+function greater(a: GaugeCell, b: GaugeCell): GaugeCell {
+  return b[0]! > a[0]! ? b : a;
 }

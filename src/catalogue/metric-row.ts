@@ -33,6 +33,7 @@ export type ExporterValue =
   | 'scrapeErrors'
   | 'lastScrapeSeconds'
   | 'snapshotErrors'
+  | 'clockJumps'
   | 'series'
   | 'expectedWorkers'
   | 'conflicts'

@@ -81,7 +81,8 @@ function labelName(attribute: string): string {
 }
 
 function labelText(value: unknown): string {
-  if (typeof value === 'string') return value;
+  // Halves of a character are one and the same in UTF-8: here already, so that series that only differ in them are one.
+  if (typeof value === 'string') return value.replaceAll(/\p{Surrogate}/gu, '\ufffd');
   return value === undefined || value === null ? '' : (JSON.stringify(value) ?? String(value));
 }
 

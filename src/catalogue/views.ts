@@ -103,33 +103,43 @@ export function familiesOf(scene: Scene, exporter: ExporterState, options: ViewO
 }
 
 function projectWorkers({ value }: From<'worker'>, { scene, options }: Context): Point[] {
-  return scene.workers
-    .filter(({ alive }) => alive)
-    .flatMap((worker) =>
-      WORKER_VALUES[value](worker, scene, options).map((point) => ({
-        ...point,
-        labels: { worker_id: worker.snapshot.identity.workerId, ...point.labels },
-      })),
-    );
+  // By its id: a series that is given twice is no exposition, and there are programs that write what they like.
+  const living = new Map(
+    scene.workers.filter(({ alive }) => alive).map((worker) => [worker.snapshot.identity.workerId, worker]),
+  );
+  return [...living].flatMap(([workerId, worker]) =>
+    WORKER_VALUES[value](worker, scene, options).map((point) => ({
+      ...point,
+      labels: { worker_id: workerId, ...point.labels },
+    })),
+  );
 }
 
 const WORKER_VALUES: { readonly [K in WorkerValue]: (worker: Member, scene: Scene, options: ViewOptions) => Point[] } =
   {
     memoryBytes: ({ snapshot }, { resources }) => known(resources.get(snapshot.identity.pid)?.memoryBytes),
     cpuPercent: ({ snapshot }, { resources }) => known(resources.get(snapshot.identity.pid)?.cpuPercent),
-    uptimeSeconds: ({ snapshot }, { nowMs }) => known(Math.max(0, nowMs / 1000 - snapshot.identity.startSeconds)),
-    state: (worker, { nowMs }, { unresponsiveAfterMs }) => {
-      const { name, sinceSeconds } = stateOf(worker, nowMs, unresponsiveAfterMs);
+    uptimeSeconds: ({ snapshot: { identity } }, { nowMs, nowMonotonicMs }) => {
+      const { startedMonotonicMs, startSeconds } = identity;
+      const uptimeMs =
+        startedMonotonicMs === undefined ? nowMs - startSeconds * 1000 : nowMonotonicMs - startedMonotonicMs;
+      return known(Math.max(0, uptimeMs / 1000));
+    },
+    state: (worker, scene, { unresponsiveAfterMs }) => {
+      const { name, sinceSeconds } = stateOf(worker, scene, unresponsiveAfterMs);
       return [{ labels: { state: name, timestamp: String(sinceSeconds) }, value: 1 }];
     },
-    snapshotAgeSeconds: ({ snapshot }, { nowMs }) => known(Math.max(0, (nowMs - snapshot.writtenAtMs) / 1000)),
+    snapshotAgeSeconds: ({ snapshot }, { nowMonotonicMs }) =>
+      known(Math.max(0, (nowMonotonicMs - snapshot.writtenAtMonotonicMs) / 1000)),
   };
 
 // A worker says itself what it is about to do, but not that it does nothing any more.
-function stateOf({ snapshot }: Member, nowMs: number, unresponsiveAfterMs: number) {
-  const { identity, writtenAtMs } = snapshot;
-  if (nowMs - writtenAtMs >= unresponsiveAfterMs) {
-    return { name: 'unresponsive', sinceSeconds: Math.floor((writtenAtMs + unresponsiveAfterMs) / 1000) };
+function stateOf({ snapshot }: Member, { nowMs, nowMonotonicMs }: Scene, unresponsiveAfterMs: number) {
+  const { identity, writtenAtMonotonicMs } = snapshot;
+  const sinceMonotonicMs = writtenAtMonotonicMs + unresponsiveAfterMs;
+  if (nowMonotonicMs >= sinceMonotonicMs) {
+    const sinceMs = sinceMonotonicMs + (nowMs - nowMonotonicMs);
+    return { name: 'unresponsive', sinceSeconds: Math.floor(sinceMs / 1000) };
   }
   return identity.state ?? { name: 'running', sinceSeconds: identity.startSeconds };
 }
@@ -156,6 +166,7 @@ const EXPORTER_VALUES: { readonly [K in ExporterValue]: (context: Context) => Po
   scrapeErrors: ({ exporter }) => known(exporter.scrapeErrors),
   lastScrapeSeconds: ({ exporter }) => known(exporter.lastScrapeSeconds),
   series: ({ exporter }) => known(exporter.series),
+  clockJumps: ({ scene }) => known(scene.clockJumps),
   snapshotErrors: ({ scene }) => [...scene.snapshotErrors].map(([cause, value]) => ({ labels: { cause }, value })),
   conflicts: ({ conflicts }) => conflicts.map((metric) => ({ labels: { metric }, value: 1 })),
   pushes: ({ exporter }) => byExporter(exporter, ({ pushes }) => pushes),

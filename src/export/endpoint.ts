@@ -11,6 +11,8 @@ import { readTls } from '../server/tls.ts';
 /** Where the endpoint is, for people and tools: in the group directory under this name. */
 export const EXPORTER_FILE = 'exporter.json';
 
+// A leader that has just died holds its port for a moment: that is no line, and its successor is not to wait for long.
+const RETRIES_MS = [50, 100, 200, 400];
 const RETRY_MS = 1000;
 
 export interface EndpointOptions {
@@ -31,6 +33,7 @@ export function openEndpoint(
   let retry: NodeJS.Timeout | undefined;
   let referenced = true;
   let refused: string | undefined;
+  let refusals = 0;
 
   const listen = () => {
     // An error may also come from a server that listens, when a connection could not be accepted.
@@ -45,14 +48,19 @@ export function openEndpoint(
   };
   // Said once per reason.
   const refuse = (reason: string | undefined, line: string) => {
-    if (refused !== reason) report('warn', `${line}; ${RETRYING}`);
-    refused = reason;
-    retry = setTimeout(listen, RETRY_MS);
+    const again = RETRIES_MS[refusals];
+    if (again === undefined && refused !== reason) {
+      report('warn', `${line}; ${RETRYING}`);
+      refused = reason;
+    }
+    refusals += 1;
+    retry = setTimeout(listen, again ?? RETRY_MS);
     if (!referenced) retry.unref();
   };
   server.on('error', (error: NodeJS.ErrnoException) => refuse(error.code, refusal(error, settings)));
   server.on('listening', () => {
     refused = undefined;
+    refusals = 0;
     const { port } = server.address() as AddressInfo;
     const protocol = 'setSecureContext' in server ? 'https' : 'http';
     const url = `${protocol}://${urlHost(settings.bindAddress)}:${port}/metrics`;

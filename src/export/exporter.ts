@@ -4,13 +4,15 @@ import type { MetricData } from '@opentelemetry/sdk-metrics';
 import pidusage from 'pidusage';
 import { GroupProducer, isWorker } from '../aggregate/producer.ts';
 import { ResourceSampler } from '../aggregate/resources.ts';
+import { WallClock } from '../aggregate/wall-clock.ts';
 import { GroupReader } from '../aggregate/workers.ts';
 import { project } from '../catalogue/views.ts';
 import type { Settings } from '../config.ts';
 import { report, setLogLevel } from '../report.ts';
 import { createMetricsServer } from '../server/server.ts';
 import { wantsTls } from '../server/tls.ts';
-import { sweepDeadGroups } from '../snapshot/directory.ts';
+import { sweepDeadGroups } from '../snapshot/group.ts';
+import { holdLead, type Lead } from '../snapshot/leader.ts';
 import { openEndpoint } from './endpoint.ts';
 import { Scraper } from './prometheus.ts';
 import { startPushers } from './pushers.ts';
@@ -21,8 +23,8 @@ export interface ExporterOptions {
   readonly directory: string;
   readonly settings: Settings;
   readonly version: string;
-  /** When the group began, in unix ms. */
-  readonly startMs: number;
+  /** By which this process exposes the group, and since when the group's totals are counted. */
+  readonly lead: Lead;
   /** The group has had an exporter before, which has died. */
   readonly resumed?: boolean;
 }
@@ -35,6 +37,8 @@ export interface Answer {
   readonly number?: number;
   readonly metrics?: readonly MetricData[];
   readonly error?: string;
+  /** Somebody else leads the group now. */
+  readonly lost?: true;
 }
 
 /** What the exporter's thread is started with. */
@@ -65,9 +69,15 @@ const SAMPLE_TICKS = 10;
  * Begins to serve.
  *
  * @param onListening - told the URL each time the endpoint begins to listen
+ * @param onLost - told when somebody else has taken the lead: it is to be stopped
  */
-export function startExporter(options: ExporterOptions, onListening: (url: string) => void = () => {}): Exporter {
-  const { directory, settings, version, startMs } = options;
+export function startExporter(
+  options: ExporterOptions,
+  onListening: (url: string) => void = () => {},
+  onLost: () => void = () => {},
+): Exporter {
+  const { directory, settings, version, lead } = options;
+  const { startMs } = lead;
   setLogLevel(settings.logLevel);
   const reader = new GroupReader({
     directory,
@@ -75,9 +85,11 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
     maxSeries: settings.maxSeries,
   });
   const sampler = new ResourceSampler(pidusage as unknown as ConstructorParameters<typeof ResourceSampler>[0]);
+  const clock = new WallClock();
   const producer = new GroupProducer({
     reader,
     sampler,
+    clock,
     startMs,
     maxSeries: settings.maxSeries,
     view: (scene) =>
@@ -89,7 +101,7 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
   });
   const resource = resourceOf(settings);
   const scraper = new Scraper({ producer, resource, timeoutMs: settings.scrapeTimeoutMs });
-  const pushers = startPushers({ settings, producer, resource, startMs, resumed: options.resumed });
+  const pushers = startPushers({ settings, producer, resource, directory, startMs, resumed: options.resumed });
   const server = createMetricsServer({
     scrape: () => scraper.scrape(),
     health: () => {
@@ -109,13 +121,15 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
 
   let ticks = 0;
   const ticker = setInterval(() => {
+    if (!holdLead(directory, lead)) return onLost();
+    tellOfJump(clock.look());
     ticks += 1;
     // A thread that has ended says so in its file, which is read for that now and then.
     if (ticks % SAMPLE_TICKS === 0) reader.read();
-    if (ticks % SAMPLE_TICKS === 0) void sampler.sample(reader.livingPids());
+    if (ticks % SAMPLE_TICKS === 0) void sampler.sample(reader.living());
     else reader.reap();
   }, TICK_MS);
-  void sampler.sample(reader.livingPids());
+  void sampler.sample(reader.living());
   sweepDeadGroups(dirname(directory));
 
   return {
@@ -136,4 +150,10 @@ export function startExporter(options: ExporterOptions, onListening: (url: strin
       await pushers.stop();
     },
   };
+}
+
+function tellOfJump(jumpMs: number): void {
+  if (jumpMs === 0) return;
+  const seconds = `${jumpMs > 0 ? '+' : ''}${(jumpMs / 1000).toFixed(1)}`;
+  report('warn', `the clock has jumped by ${seconds} s: it was set, or the machine slept; ages do not follow it`);
 }

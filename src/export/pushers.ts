@@ -26,6 +26,8 @@ export interface PushersOptions {
   readonly producer: MetricProducer;
   /** Of the service, as scrapes show it. */
   readonly resource: Resource;
+  /** Of the group. */
+  readonly directory: string;
   /** When the group began, in unix ms. */
   readonly startMs: number;
   /** Not the first exporter of this group. */
@@ -53,11 +55,11 @@ const EXPORTERS: Readonly<Record<string, () => Promise<PushMetricExporter | unde
 
 /** @throws never: what cannot be started says one line */
 export function startPushers(options: PushersOptions): Pushers {
-  const { settings, producer, startMs } = options;
+  const { settings, producer, directory, startMs } = options;
   // Some detectors take a moment; to ask before they are done is a complaint of theirs, and an answer without them.
   const identity = async () => {
     await options.resource.waitForAsyncAttributes?.();
-    const instance = instanceOf(options.resource, startMs, settings.serviceName);
+    const instance = instanceOf(options.resource, directory, startMs, settings.serviceName);
     return { instance, resource: pushedResource(instance, options.resource) };
   };
   const pushes = new Map<string, PushState>();

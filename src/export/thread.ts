@@ -13,7 +13,11 @@ const { options, argv, execArgv } = workerData as ThreadData;
 process.argv = [...argv];
 process.execArgv = [...execArgv];
 const answer = (message: Answer) => parentPort?.postMessage(message);
-const exporter = startExporter(options, (url) => answer({ url }));
+const exporter = startExporter(
+  options,
+  (url) => answer({ url }),
+  () => answer({ lost: true }),
+);
 const orders = {
   stop() {
     void exporter.stop();

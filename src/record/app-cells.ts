@@ -1,7 +1,9 @@
 /** The app's metrics in the process's table: finds the cell of each data point that the SDK gives as a delta and adds it. */
 import type { DataPointType, Histogram, MetricData, ScopeMetrics } from '@opentelemetry/sdk-metrics';
+import { monotonicMs } from '../snapshot/monotonic.ts';
 import { OVERFLOW_METRIC, OWN_SCOPE } from '../snapshot/own-metrics.ts';
-import type { Attributes, MetricDescriptor, SeriesTable } from '../snapshot/series-table.ts';
+import type { Attributes, MetricDescriptor, MetricKind, SeriesTable } from '../snapshot/series-table.ts';
+import { OVERFLOW_ATTRIBUTES } from './attribute-sets.ts';
 import type { Failures } from './failures.ts';
 
 interface AppMetric {
@@ -9,114 +11,78 @@ interface AppMetric {
   readonly id: number;
   /** Attributes, as text -> where the cell begins. Never more than maxSeries and the overflow. */
   readonly cells: Map<string, number>;
+  /** The same by the objects that attributes are kept as. */
+  readonly known: WeakMap<Attributes, number>;
 }
 
 export interface AppCellsOptions {
   readonly table: SeriesTable;
   readonly maxSeries: number;
   readonly failures: Failures;
+  /** When gauges were set (unix ms), by the attributes of their data points; now, where it is not known. */
+  readonly setAtMs: WeakMap<Attributes, number>;
 }
 
-const OVERFLOW_ATTRIBUTES: Attributes = { 'otel.metric.overflow': true };
+const OVERFLOW_KEY = keyOf(OVERFLOW_ATTRIBUTES);
 
 /** The app's metrics by scope, name, unit and shape, each with its cells by attributes, capped for the life of the process. */
 export class AppCells {
   readonly #table: SeriesTable;
   readonly #maxSeries: number;
   readonly #failures: Failures;
+  readonly #setAtMs: WeakMap<Attributes, number>;
   readonly #types: typeof DataPointType;
   readonly #metrics = new Map<string, AppMetric>();
   readonly #overflowCounts = new Map<string, number>();
+  readonly #unsupported = new Set<string>();
   #overflowMetric: number | undefined;
-  #observedGauges = new Set<number>();
+  // What observable instruments have told of: cells of gauges that are shown, and of amounts, all that ever were.
+  #shownGauges = new Set<number>();
+  readonly #amounts = new Set<number>();
+  /** Amounts that are not told of any more, by cell; the SDK tells the difference to them when they are back. */
+  readonly #withheld = new Map<number, number>();
 
   /** @param types - the SDK's DataPointType, handed in because the SDK is loaded late */
   constructor(options: AppCellsOptions, types: typeof DataPointType) {
     this.#table = options.table;
     this.#maxSeries = options.maxSeries;
     this.#failures = options.failures;
+    this.#setAtMs = options.setAtMs;
     this.#types = types;
   }
 
   /** Adds deltas to their cells. @returns how many data points there were */
   add(scopes: readonly ScopeMetrics[]): number {
-    return this.#add(scopes).points;
-  }
-
-  /** Adds what observable instruments tell now, and hides the gauges that they told of before and now do not. */
-  addObserved(scopes: readonly ScopeMetrics[]): void {
-    const { gauges } = this.#add(scopes);
-    for (const cell of this.#observedGauges) if (!gauges.has(cell)) this.#table.values[cell + 1] = 0;
-    this.#observedGauges = gauges;
-  }
-
-  #add(scopes: readonly ScopeMetrics[]): { points: number; gauges: Set<number> } {
-    const gauges = new Set<number>();
     let points = 0;
-    for (const { scope, metrics } of scopes) {
-      for (const data of metrics) {
-        const metric = data.dataPoints.length === 0 ? undefined : this.#metric(data, scope.name);
-        for (const point of metric ? data.dataPoints : []) {
-          const cell = this.#cell(metric!, point.attributes);
-          if (!accumulate(this.#table.values, cell, metric!.descriptor, point.value)) {
-            this.#failures.count('value', `${metric!.descriptor.name} was given NaN or Infinity`);
-          }
-          if (metric!.descriptor.kind === 'gauge') gauges.add(cell);
-          points += 1;
-        }
-      }
-    }
-    return { points, gauges };
+    this.#add(scopes, false, () => {
+      points += 1;
+    });
+    return points;
   }
 
-  #metric(data: MetricData, scope: string): AppMetric | undefined {
-    const { name, unit, description } = data.descriptor;
-    const shape = this.#shape(data);
-    const key = JSON.stringify([scope, name, unit, shape ?? null]);
-    let metric = this.#metrics.get(key);
-    if (metric || !shape) return metric;
-    const descriptor = { name, unit, description, scope: scope === OWN_SCOPE ? '' : scope, ...shape };
-    metric = { descriptor, id: this.#table.define(descriptor), cells: new Map() };
-    this.#metrics.set(key, metric);
-    return metric;
-  }
-
-  #shape(data: MetricData): Pick<MetricDescriptor, 'kind' | 'bounds'> | undefined {
-    switch (data.dataPointType) {
-      case this.#types.SUM:
-        return { kind: data.isMonotonic ? 'counter' : 'updowncounter' };
-      case this.#types.GAUGE:
-        return { kind: 'gauge' };
-      case this.#types.HISTOGRAM:
-        return { kind: 'histogram', bounds: [data.dataPoints[0]!.value.buckets.boundaries.filter(Number.isFinite)] };
-      default:
-        this.#unsupported(data.descriptor.name);
-        return undefined;
+  /** Adds what observable instruments tell now. Gauges and amounts that they told of before and now do not are not shown. */
+  addObserved(scopes: readonly ScopeMetrics[]): void {
+    for (const [cell, amount] of this.#withheld) this.#table.values[cell]! += amount;
+    this.#withheld.clear();
+    const told = new Set<number>();
+    const gauges = new Set<number>();
+    this.#add(scopes, true, (cell, kind) => {
+      told.add(cell);
+      if (kind === 'gauge') gauges.add(cell);
+      if (kind === 'updowncounter') this.#amounts.add(cell);
+    });
+    const { values } = this.#table;
+    for (const cell of this.#shownGauges) if (!told.has(cell)) values[cell + 1] = 0;
+    this.#shownGauges = gauges;
+    for (const cell of this.#amounts) {
+      if (told.has(cell)) continue;
+      this.#withheld.set(cell, values[cell]!);
+      values[cell] = 0;
     }
   }
 
-  readonly #reported = new Set<string>();
-
-  #unsupported(name: string): void {
-    if (this.#reported.has(name)) return;
-    this.#reported.add(name);
-    this.#failures.count('unsupported', `${name} is an exponential histogram: use explicit bucket boundaries`);
-  }
-
-  #cell(metric: AppMetric, attributes: Attributes): number {
-    const key = JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
-    const known = metric.cells.get(key);
-    if (known !== undefined) return known;
-    const full = metric.cells.size >= this.#maxSeries;
-    if (full) this.#countOverflow(metric.descriptor.name);
-    const overflowed = full ? metric.cells.get('overflow') : undefined;
-    if (overflowed !== undefined) return overflowed;
-    const cell = this.#table.add(metric.id, full ? OVERFLOW_ATTRIBUTES : attributes);
-    metric.cells.set(full ? 'overflow' : key, cell);
-    return cell;
-  }
-
-  #countOverflow(name: string): void {
+  /** Counts a measurement that a cap has sent elsewhere, by metric. */
+  countOverflow(name: string): void {
     let cell = this.#overflowCounts.get(name);
     if (cell === undefined) {
       this.#overflowMetric ??= this.#table.define({
@@ -131,21 +97,110 @@ export class AppCells {
     }
     this.#table.values[cell]! += 1;
   }
+
+  #add(scopes: readonly ScopeMetrics[], observed: boolean, onPoint: (cell: number, kind: MetricKind) => void): void {
+    for (const { scope, metrics } of scopes) {
+      for (const data of metrics) {
+        const metric = data.dataPoints.length === 0 ? undefined : this.#metric(data, scope.name, observed);
+        for (const { attributes, value } of metric ? data.dataPoints : []) {
+          const { descriptor } = metric!;
+          const cell = this.#cell(metric!, attributes);
+          const atMs = this.#setAtMonotonicMs(attributes);
+          if (!accumulate(this.#table.values, cell, descriptor, value, atMs)) {
+            this.#failures.count('value', `${descriptor.name} has come to more than a number can hold`);
+          }
+          onPoint(cell, descriptor.kind);
+        }
+      }
+    }
+  }
+
+  // The SDK tells by the wall clock, moments ago.
+  #setAtMonotonicMs(attributes: Attributes): number {
+    const nowMs = Date.now();
+    return monotonicMs() - Math.max(0, nowMs - (this.#setAtMs.get(attributes) ?? nowMs));
+  }
+
+  // What is observed has cells of its own: it is withheld as a whole.
+  #metric(data: MetricData, scope: string, observed: boolean): AppMetric | undefined {
+    const { name, unit, description } = data.descriptor;
+    const shape = this.#shape(data);
+    const key = JSON.stringify([scope, name, unit, observed, shape ?? null]);
+    let metric = this.#metrics.get(key);
+    if (metric || !shape) return metric;
+    const descriptor = { name, unit, description, scope: scope === OWN_SCOPE ? '' : scope, ...shape };
+    metric = { descriptor, id: this.#table.define(descriptor), cells: new Map(), known: new WeakMap() };
+    this.#metrics.set(key, metric);
+    return metric;
+  }
+
+  #shape(data: MetricData): Pick<MetricDescriptor, 'kind' | 'bounds'> | undefined {
+    switch (data.dataPointType) {
+      case this.#types.SUM:
+        return { kind: data.isMonotonic ? 'counter' : 'updowncounter' };
+      case this.#types.GAUGE:
+        return { kind: 'gauge' };
+      case this.#types.HISTOGRAM:
+        return { kind: 'histogram', bounds: [data.dataPoints[0]!.value.buckets.boundaries.filter(Number.isFinite)] };
+      default:
+        this.#leaveOut(data.descriptor.name);
+        return undefined;
+    }
+  }
+
+  #leaveOut(name: string): void {
+    if (this.#unsupported.has(name)) return;
+    this.#unsupported.add(name);
+    this.#failures.count('unsupported', `${name} is an exponential histogram: use explicit bucket boundaries`);
+  }
+
+  #cell(metric: AppMetric, attributes: Attributes): number {
+    const known = metric.known.get(attributes);
+    if (known !== undefined) return known;
+    const key = keyOf(attributes);
+    const cell = metric.cells.get(key) ?? this.#newCell(metric, attributes, key);
+    // What went into the overflow is counted each time.
+    if (metric.cells.has(key)) metric.known.set(attributes, cell);
+    return cell;
+  }
+
+  // Instruments have capped their attribute sets, but views may have made one metric of several.
+  #newCell(metric: AppMetric, attributes: Attributes, key: string): number {
+    const overflow = metric.cells.get(OVERFLOW_KEY);
+    const room = this.#maxSeries + (overflow === undefined ? 0 : 1);
+    if (key !== OVERFLOW_KEY && metric.cells.size >= room) {
+      this.countOverflow(metric.descriptor.name);
+      return overflow ?? this.#newCell(metric, OVERFLOW_ATTRIBUTES, OVERFLOW_KEY);
+    }
+    const cell = this.#table.add(metric.id, attributes);
+    metric.cells.set(key, cell);
+    return cell;
+  }
 }
 
-// One NaN or Infinity would stay in a sum for ever, and in the sums of everybody.
-function accumulate(values: Float64Array, cell: number, descriptor: MetricDescriptor, value: unknown): boolean {
+function keyOf(attributes: Attributes): string {
+  return JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+// Instruments take no NaN and no Infinity, but a sum may come to one: it would stay there, and in the sums of everybody.
+function accumulate(
+  values: Float64Array,
+  cell: number,
+  descriptor: MetricDescriptor,
+  value: unknown,
+  setAtMs: number,
+): boolean {
   if (descriptor.kind === 'gauge') {
     values[cell] = value as number;
-    values[cell + 1] = Date.now();
-  } else if (descriptor.kind === 'histogram') {
-    const { sum = 0, buckets } = value as Histogram;
-    if (!Number.isFinite(sum)) return false;
-    values[cell]! += sum;
-    for (const [i, count] of buckets.counts.entries()) values[cell + 1 + i]! += count;
-  } else {
-    if (!Number.isFinite(value)) return false;
-    values[cell]! += value as number;
+    values[cell + 1] = setAtMs;
+    return true;
   }
+  const { sum = 0, buckets } = descriptor.kind === 'histogram' ? (value as Histogram) : { sum: value as number };
+  const total = values[cell]! + sum;
+  if (!Number.isFinite(total)) return false;
+  values[cell] = total;
+  // A bound that is no number has a bucket for the SDK and none here.
+  const last = (descriptor.bounds?.[0]?.length ?? 0) + 1;
+  for (const [i, count] of buckets?.counts.entries() ?? []) values[cell + Math.min(i + 1, last)]! += count;
   return true;
 }

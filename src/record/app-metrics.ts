@@ -6,13 +6,13 @@
 import { createRequire } from 'node:module';
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
-import type { Meter, MeterOptions, MeterProvider } from '@opentelemetry/api';
+import type { MeterProvider } from '@opentelemetry/api';
 import type { MetricData, MetricProducer, ScopeMetrics, ViewOptions } from '@opentelemetry/sdk-metrics';
-import { METER_METHODS, OBSERVABLE_METHODS } from '../late-meter.ts';
-import type { SeriesTable } from '../snapshot/series-table.ts';
+import type { Attributes, SeriesTable } from '../snapshot/series-table.ts';
 import type { SnapshotWriter } from '../snapshot/writer.ts';
 import { AppCells } from './app-cells.ts';
 import type { Failures } from './failures.ts';
+import { Instruments } from './instruments.ts';
 
 export interface AppMetricsOptions {
   readonly table: SeriesTable;
@@ -38,8 +38,6 @@ const MAX_SPACING_MS = 1000;
 // Collecting may take one part in this many of a core's time.
 const COST_DIVISOR = 100;
 
-const OBSERVABLE: ReadonlySet<string> = new Set(OBSERVABLE_METHODS);
-
 const now = performance.now.bind(performance);
 
 /** Loads the SDK and begins to collect. @throws when the SDK cannot be loaded */
@@ -49,11 +47,17 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
     '@opentelemetry/sdk-metrics',
   ) as typeof import('@opentelemetry/sdk-metrics');
 
+  // The SDK counts the overflow among them.
+  const cardinality = options.maxSeries + 1;
+
   class DeltaReader extends sdk.MetricReader {
     source: MetricProducer | undefined;
 
     constructor() {
-      super({ aggregationTemporalitySelector: () => sdk.AggregationTemporality.DELTA });
+      super({
+        aggregationTemporalitySelector: () => sdk.AggregationTemporality.DELTA,
+        cardinalitySelector: () => cardinality,
+      });
     }
 
     override setMetricProducer(source: MetricProducer): void {
@@ -67,21 +71,30 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
 
   const { failures } = options;
   // One that the SDK cannot take would take all instruments with it.
-  const views = ([...(options.views ?? [])] as ViewOptions[]).filter((view) => {
+  const views = (options.views ?? []).flatMap((given): ViewOptions[] => {
     try {
-      return new sdk.MeterProvider({ views: [view] }) !== undefined;
+      const view = { aggregationCardinalityLimit: cardinality, ...given };
+      return new sdk.MeterProvider({ views: [view] }) && [view];
     } catch (error) {
       failures.count('view', error);
-      return false;
+      return [];
     }
   });
-  const cells = new AppCells(options, sdk.DataPointType);
+  const setAtMs = new WeakMap<Attributes, number>();
+  const cells = new AppCells({ ...options, setAtMs }, sdk.DataPointType);
   const synchronous = new DeltaReader();
   const observable = new DeltaReader();
   const providers = {
     synchronous: new sdk.MeterProvider({ readers: [synchronous], views }),
     observable: new sdk.MeterProvider({ readers: [observable], views }),
   };
+  const instruments = new Instruments({
+    providers,
+    failures,
+    setAtMs,
+    onOverflow: (metric) => cells.countOverflow(metric),
+    callbackTimeoutMs: options.observableIntervalMs,
+  });
   let observedAtMs = Number.NEGATIVE_INFINITY;
   let observing = false;
   let timer = setTimeout(tick, MIN_SPACING_MS).unref();
@@ -109,8 +122,9 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
     if (observing || startMs - observedAtMs < options.observableIntervalMs) return;
     observedAtMs = startMs;
     observing = true;
+    instruments.nextRound();
     observable
-      .collect({ timeoutMillis: options.observableIntervalMs })
+      .collect()
       .then(({ resourceMetrics, errors }) => {
         for (const error of errors) failures.count('callback', error);
         cells.addObserved(resourceMetrics.scopeMetrics);
@@ -123,14 +137,7 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
   }
 
   return {
-    provider: {
-      getMeter: (name: string, version?: string, meterOptions?: MeterOptions): Meter =>
-        splitMeter(
-          providers.synchronous.getMeter(name, version, meterOptions),
-          providers.observable.getMeter(name, version, meterOptions),
-          (error) => failures.count('record', error),
-        ),
-    },
+    provider: { getMeter: (...args) => instruments.getMeter(...args) },
     collectNow() {
       try {
         collectNow();
@@ -142,32 +149,6 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
       clearTimeout(timer);
     },
   };
-}
-
-function splitMeter(synchronous: Meter, observable: Meter, onError: (error: unknown) => void): Meter {
-  const meter: Record<string, unknown> = {};
-  for (const name of METER_METHODS) {
-    const owner = OBSERVABLE.has(name) ? observable : synchronous;
-    const method = owner[name as keyof Meter] as (...args: unknown[]) => unknown;
-    meter[name] = (...args: unknown[]) => guarded(method.apply(owner, args), onError);
-  }
-  return meter as unknown as Meter;
-}
-
-// The SDK throws on attributes it cannot make a key of (a BigInt, a cycle); without an SDK the app would not notice.
-function guarded(instrument: unknown, onError: (error: unknown) => void): unknown {
-  for (const name of ['add', 'record']) {
-    const method = (instrument as Record<string, unknown> | undefined)?.[name];
-    if (typeof method !== 'function') continue;
-    (instrument as Record<string, unknown>)[name] = (...args: unknown[]) => {
-      try {
-        method.apply(instrument, args);
-      } catch (error) {
-        onError(error);
-      }
-    };
-  }
-  return instrument;
 }
 
 // The SDK's own collect() is asynchronous only because it waits for observable callbacks; there are none here, and on

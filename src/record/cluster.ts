@@ -1,6 +1,7 @@
 /** The primary's view of its workers: gives each its birth, sees each end, and tells which of them were replaced. */
 import cluster, { type Worker } from 'node:cluster';
 import { clusterName, EXIT_CAUSES, type ExitCause } from '../snapshot/exit-events.ts';
+import { monotonicMs } from '../snapshot/monotonic.ts';
 import { BIRTH_VARIABLE, type Birth, formatBirth } from './birth.ts';
 import { type Exit, type Exits, idOf } from './exits.ts';
 import { makeRoom } from './listener-room.ts';
@@ -80,7 +81,7 @@ export function watchCluster({ exits, slots, parent, changed, onExit }: ClusterO
   };
   const onFork = (worker: Worker) => {
     assign();
-    const exit = succession.arrived(worker.id, Date.now());
+    const exit = succession.arrived(worker.id, monotonicMs());
     if (!exit) return;
     exits.succeeded(exit);
     changed();
@@ -90,14 +91,14 @@ export function watchCluster({ exits, slots, parent, changed, onExit }: ClusterO
     for (const worker of Object.values(cluster.workers ?? {})) {
       if (!worker?.exitedAfterDisconnect || left.has(worker.id)) continue;
       left.add(worker.id);
-      if (succession.leaving(worker.id, Date.now())) replaced.add(worker.id);
+      if (succession.leaving(worker.id, monotonicMs())) replaced.add(worker.id);
     }
   };
   const onEnd = (worker: Worker, code: number | null, signal: string | null) => {
     assign();
     const { id } = worker;
-    const nowMs = Date.now();
-    const { slot, startSeconds } = births.get(id) ?? { slot: id, startSeconds: Math.floor(nowMs / 1000) };
+    const nowMs = monotonicMs();
+    const { slot, startSeconds } = births.get(id) ?? { slot: id, startSeconds: Math.floor(Date.now() / 1000) };
     const lasting = slots && { lastingId: `worker_${clusterName(slot, parent)}` };
     const ended = { clusterId: id, threadId: 0, startSeconds, parent, ...lasting };
     const why = causeOfExit(code, signal, worker.exitedAfterDisconnect === true);

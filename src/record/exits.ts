@@ -10,6 +10,7 @@ import {
   MAX_EXITS,
   workerIdOf,
 } from '../snapshot/exit-events.ts';
+import { monotonicMs } from '../snapshot/monotonic.ts';
 import {
   EXITS_BY_WORKER_METRIC,
   EXITS_METRIC,
@@ -74,7 +75,7 @@ export class Exits {
   }
 
   /** A worker has ended. */
-  ended(worker: EndedWorker, cause: ExitCause, nowMs = Date.now()): Exit {
+  ended(worker: EndedWorker, cause: ExitCause, nowMonotonicMs = monotonicMs()): Exit {
     const number = this.#count;
     const index = number % MAX_EXITS;
     if (worker.lastingId !== undefined) {
@@ -85,7 +86,7 @@ export class Exits {
     this.#places[index] ??= this.#table.add(this.#ring, { place: index });
     const place = this.#places[index];
     const { clusterId, threadId, startSeconds, parent = 0 } = worker;
-    const fields = [clusterId, threadId, startSeconds, EXIT_CAUSES.indexOf(cause), 0, nowMs, parent];
+    const fields = [clusterId, threadId, startSeconds, EXIT_CAUSES.indexOf(cause), 0, nowMonotonicMs, parent];
     this.#table.values.set(fields, place);
     return { worker, cause, place, number };
   }

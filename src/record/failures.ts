@@ -10,14 +10,22 @@ const CAUSES = {
   collect: "the app's instruments could not be collected",
   callback: 'an observable callback of the app failed',
   value: 'a measurement of the app is left out',
+  attributes: 'attributes of a measurement of the app are not shown as the app gave them',
   record: 'a measurement of the app could not be recorded',
-  unsupported: 'an instrument of the app is left out',
+  unsupported: 'an instrument of the app is left out, or not what it was to be',
+  instruments: 'an instrument of the app measures nothing',
   hook: 'a hook of the config module failed',
   view: 'a view of the config module is left out',
   thread: 'the end of a thread could not be told',
   write: 'the snapshot file cannot be written, this process stands still in scrapes until it can',
 } as const;
 export type FailureCause = keyof typeof CAUSES;
+
+/** Every cause, told in docs/metrics.md. */
+export const FAILURE_CAUSES = Object.keys(CAUSES) as readonly FailureCause[];
+
+// Of what an app or its libraries have to say about an error.
+const MAX_MESSAGE_LENGTH = 500;
 
 /** Counts failures in the table of the process, so that the scrape tells them. */
 export class Failures {
@@ -36,7 +44,8 @@ export class Failures {
     if (cell === undefined) {
       cell = this.#table.add(this.#metric, { cause });
       this.#cells.set(cause, cell);
-      report('warn', `${CAUSES[cause]} in process ${process.pid}: ${messageOf(error)}; further ones are counted only`);
+      const message = messageOf(error).slice(0, MAX_MESSAGE_LENGTH);
+      report('warn', `${CAUSES[cause]} in process ${process.pid}: ${message}; further ones are counted only`);
     }
     this.#table.values[cell]! += 1;
   }

@@ -7,6 +7,7 @@ import type { Worker } from 'node:worker_threads';
 import { markEnded, snapshotFile } from '../snapshot/directory.ts';
 import { EXIT_CAUSES, type ExitCause } from '../snapshot/exit-events.ts';
 import type { Identity } from '../snapshot/layout.ts';
+import { monotonicMs } from '../snapshot/monotonic.ts';
 import type { ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
 import type { ExitedWorker } from './cluster.ts';
@@ -65,7 +66,7 @@ export function watchThreads(options: ThreadsOptions): { look(): void; stop(): v
     worker.once(errorMonitor, () => {
       failed = true;
     });
-    worker.once('online', () => strangers.has(threadId) && onlineMs.set(threadId, Date.now()));
+    worker.once('online', () => strangers.has(threadId) && onlineMs.set(threadId, monotonicMs()));
     worker.once('exit', (code) => {
       try {
         onEnd(threadId, code, failed);
@@ -73,11 +74,11 @@ export function watchThreads(options: ThreadsOptions): { look(): void; stop(): v
         options.onError(error);
       }
     });
-    strangers.set(threadId, Date.now());
+    strangers.set(threadId, monotonicMs());
   }
 
   const look = () => {
-    const nowMs = Date.now();
+    const nowMs = monotonicMs();
     for (const [threadId, startedMs] of strangers) {
       const isMember = existsSync(join(options.directory, snapshotFile(options.mark, threadId)));
       if (!isMember && nowMs - startedMs <= WINDOW_MS) continue;
@@ -109,7 +110,7 @@ export function watchThreads(options: ThreadsOptions): { look(): void; stop(): v
     if (identity === undefined) return;
     const { startSeconds, ended: endedItself = false } = identity;
     markEnded(directory, mark, threadId);
-    const nowMs = Date.now();
+    const nowMs = monotonicMs();
     const ended = { clusterId, threadId, startSeconds, parent };
     const why = causeOfThreadExit(code, failed, endedItself);
     const exit = exits.ended(ended, why, nowMs);

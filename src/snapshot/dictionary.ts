@@ -1,5 +1,6 @@
 /** The names in a snapshot file: identity, metrics and series, parsed once and only where new lines have come. */
 import { crc32 } from 'node:zlib';
+import { toDescriptor, toIdentity, toSeries } from './dictionary-lines.ts';
 import type { Identity } from './layout.ts';
 import { OWN_SCOPE } from './own-metrics.ts';
 import { type Attributes, cellWidth, type MetricDescriptor } from './series-table.ts';
@@ -34,23 +35,39 @@ export class Dictionary {
     return crc32(bytes.subarray(0, this.parsedBytes)) === this.parsedCrc;
   }
 
-  /** Parses the lines that have come since. @throws SyntaxError for what is not JSON lines */
+  /**
+   * Parses the lines that have come since; all of them or, where one is none of ours, none: what was known before is right.
+   *
+   * @throws SyntaxError for what is not JSON lines · TypeError for what we would not write
+   */
   append(bytes: Buffer): void {
-    for (const line of bytes.toString('utf8').split('\n')) {
-      if (line === '') continue;
-      const entry = JSON.parse(line);
-      if (!this.identity) this.identity = entry as Identity;
-      else if (entry.m) this.metrics.push({ descriptor: entry.m, key: metricKey(entry.m), series: [] });
-      else this.#addSeries(entry.s, entry.a);
+    const lines = bytes
+      .toString('utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as unknown);
+    const identity = this.identity ?? toIdentity(lines.shift());
+    const metrics: Metric[] = [];
+    const series: { metric: Metric; entry: Series }[] = [];
+    let nextOffset = this.#nextOffset;
+    for (const line of lines) {
+      const { m: told, s: number, a: given } = Object(line) as { m?: unknown; s?: unknown; a?: unknown };
+      if (told !== undefined) {
+        const descriptor = toDescriptor(told);
+        metrics.push({ descriptor, key: metricKey(descriptor), series: [] });
+        continue;
+      }
+      const [index, attributes] = toSeries(number, given, this.metrics.length + metrics.length);
+      const metric = this.metrics[index] ?? metrics[index - this.metrics.length]!;
+      series.push({ metric, entry: { attributes, key: attributesKey(attributes), offset: nextOffset } });
+      nextOffset += cellWidth(metric.descriptor);
     }
+    this.identity = identity;
+    for (const metric of metrics) this.metrics.push(metric);
+    for (const { metric, entry } of series) metric.series.push(entry);
+    this.#nextOffset = nextOffset;
     this.parsedBytes += bytes.length;
     this.parsedCrc = crc32(bytes, this.parsedCrc);
-  }
-
-  #addSeries(metric: number, attributes: Attributes): void {
-    const { descriptor, series } = this.metrics[metric]!;
-    series.push({ attributes, key: attributesKey(attributes), offset: this.#nextOffset });
-    this.#nextOffset += cellWidth(descriptor);
   }
 }
 

@@ -16,10 +16,18 @@ export const EXIT_CAUSES: readonly ExitCause[] = [
 ];
 
 /**
- * What the numbers of an exit event tell: who, why (place in EXIT_CAUSES), whether it had a successor, when (unix ms), and
+ * What the numbers of an exit event tell: who, why (place in EXIT_CAUSES), whether it had a successor, when (see monotonic.ts), and
  * the pid of its primary where that is not the group's owner (else 0).
  */
-export const EXIT_FIELDS = ['clusterId', 'threadId', 'startSeconds', 'cause', 'replaced', 'atMs', 'parent'] as const;
+export const EXIT_FIELDS = [
+  'clusterId',
+  'threadId',
+  'startSeconds',
+  'cause',
+  'replaced',
+  'atMonotonicMs',
+  'parent',
+] as const;
 
 /** Exits that a process keeps; the oldest gives way. */
 export const MAX_EXITS = 100;

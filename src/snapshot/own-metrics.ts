@@ -1,10 +1,13 @@
 /** The metrics that this package itself records in every process: written by `record`, projected by `catalogue`. */
+import type { MetricKind } from './series-table.ts';
 
 /** Scope of all of them; what has another scope is the app's. */
 export const OWN_SCOPE = '@x/gunicorn-otel';
 
 /** Request cells: duration in seconds, request body and response body in bytes, as three histograms of one cell. */
 export const REQUESTS_METRIC = 'requests';
+/** How many histograms one of its cells holds. */
+export const REQUEST_HISTOGRAMS = 3;
 /** Requests under way, by method. */
 export const ACTIVE_REQUESTS_METRIC = 'active_requests';
 /** Measurements that a cap has sent into an overflow series, by metric. */
@@ -23,3 +26,17 @@ export const EXITS_BY_WORKER_METRIC = 'exits_by_worker';
 export const RESTARTS_BY_WORKER_METRIC = 'restarts_by_worker';
 /** Failures of measuring, by cause. */
 export const ERRORS_METRIC = 'errors';
+
+/** The kind of each: a file in which one has another kind was not written by us. */
+export const OWN_KINDS: Readonly<Record<string, MetricKind>> = {
+  [REQUESTS_METRIC]: 'histogram',
+  [ACTIVE_REQUESTS_METRIC]: 'updowncounter',
+  [OVERFLOW_METRIC]: 'counter',
+  [HANDLED_ERRORS_METRIC]: 'counter',
+  [SIGNALS_METRIC]: 'counter',
+  [RESTARTS_METRIC]: 'counter',
+  [EXITS_METRIC]: 'event',
+  [EXITS_BY_WORKER_METRIC]: 'counter',
+  [RESTARTS_BY_WORKER_METRIC]: 'counter',
+  [ERRORS_METRIC]: 'counter',
+};

@@ -6,19 +6,48 @@ import { performance } from 'node:perf_hooks';
 export interface ProcessMark {
   readonly pid: number;
   readonly processStart: number;
+  /** In which its pid means something; not there: that of whoever asks. */
+  readonly namespace?: number;
 }
 
 /** This process's own mark. @throws never */
-export function ownMark(): ProcessMark {
+export function ownMark(): Required<ProcessMark> {
   const start = processStart(process.pid);
-  return { pid: process.pid, processStart: typeof start === 'number' ? start : Math.floor(performance.timeOrigin) };
+  return {
+    pid: process.pid,
+    processStart: typeof start === 'number' ? start : Math.floor(performance.timeOrigin),
+    namespace: pidNamespace(),
+  };
+}
+
+/** The mark of another process of this pid namespace; undefined when it is gone or cannot be looked at. @throws never */
+export function markOf(pid: number): Required<ProcessMark> | undefined {
+  const start = processStart(pid);
+  return typeof start === 'number' ? { pid, processStart: start, namespace: pidNamespace() } : undefined;
+}
+
+/** A mark as one word. */
+export function formatMark({ pid, processStart, namespace = pidNamespace() }: ProcessMark): string {
+  return `${pid}-${processStart}-${namespace}`;
+}
+
+/** Whether two marks are of the same process. */
+export function isSameProcess(a: ProcessMark, b: ProcessMark): boolean {
+  return formatMark(a) === formatMark(b);
+}
+
+/** Whether it is of another pid namespace (a container on the same volume): whether it lives, its files alone tell. */
+export function isForeign({ namespace }: ProcessMark): boolean {
+  return namespace !== undefined && namespace !== pidNamespace();
 }
 
 /**
- * Whether a process is still there and still the same one; a zombie is dead.
+ * Whether a process is still there and still the same one; a zombie is dead. One that cannot be looked at is alive.
  * Where the start time cannot be read (not Linux, /proc closed), the pid alone decides.
  */
-export function isAlive({ pid, processStart: expected }: ProcessMark): boolean {
+export function isAlive(mark: ProcessMark): boolean {
+  if (isForeign(mark)) return true;
+  const { pid, processStart: expected } = mark;
   const start = processStart(pid);
   if (start === 'gone') return false;
   if (start !== undefined) return start === expected;
@@ -30,8 +59,15 @@ export function isAlive({ pid, processStart: expected }: ProcessMark): boolean {
   }
 }
 
+let ownNamespace: number | undefined;
+
 /** The pid namespace of this process: a pid of another one says nothing here. 0 where there are none. @throws never */
 export function pidNamespace(): number {
+  ownNamespace ??= readNamespace();
+  return ownNamespace;
+}
+
+function readNamespace(): number {
   try {
     return Number(/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? 0);
   } catch {

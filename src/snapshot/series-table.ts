@@ -32,7 +32,7 @@ export interface MetricDescriptor {
  * How many float64 values one cell of a metric takes.
  *
  * - counter, updowncounter: 1, the value
- * - gauge: 2, the value and when it was set in unix ms (0: nothing to show)
+ * - gauge: 2, the value and when it was set by monotonic.ts (0: nothing to show)
  * - histogram: per list of bounds the sum, then a count per bucket, the one above the last bound included
  * - event: one per field
  */

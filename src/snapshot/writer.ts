@@ -60,6 +60,11 @@ export class SnapshotWriter {
     this.flush();
   }
 
+  /** Whether the last write was refused. */
+  get isRefused(): boolean {
+    return this.#failed;
+  }
+
   /** A value that must survive a SIGKILL has changed. @param nowMs - performance.now() */
   changed(nowMs: number): void {
     this.#dirty = true;
@@ -109,19 +114,20 @@ export class SnapshotWriter {
   /**
    * Writes a last time and lets go of the file, which stays for the group's owner to fold.
    *
-   * @param ended - for a thread whose process lives on: nobody else could tell
+   * @param ended - it will not measure again: of a thread, or a process of another pid namespace, nobody else could tell
    */
   close({ ended = false } = {}): void {
     clearInterval(this.#heartbeat);
+    // At its place first: to be laid out anew it needs room on the disk.
+    this.flush();
     if (ended) this.identify({ ended });
-    else this.flush();
     this.#closed = true;
     this.#file.close();
   }
 
   #beat(): void {
     this.#options.onBeat?.();
-    this.#file.checkName();
+    this.#file.check();
     this.flush();
   }
 

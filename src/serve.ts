@@ -1,0 +1,132 @@
+/**
+ * `gunicorn-otel serve`: the exporter of a group as a process of its own, a sidecar. It takes the lead from the members,
+ * which take it back when this process ends.
+ */
+import { setInterval } from 'node:timers';
+import { DiagLogLevel, diag } from '@opentelemetry/api';
+import { readSettings, type Settings } from './config.ts';
+import { loadConfigModule } from './config-module.ts';
+import { GunicornOtelError } from './errors.ts';
+import { type Exporter, startExporter } from './export/exporter.ts';
+import { groupName } from './group-name.ts';
+import { diagLogger, report, setLogLevel } from './report.ts';
+import { createGroupDirectory, isDeserted, liveGroups, removeGroup } from './snapshot/group.ts';
+import { type Holder, type Lead, LeaderWatch, readLeader, releaseLead, takeLead } from './snapshot/leader.ts';
+import { ownMark } from './snapshot/process-mark.ts';
+import { VERSION } from './start.ts';
+
+const LOOK_MS = 1000;
+
+export interface ServeOptions {
+  /** Before PROMETHEUS_MULTIPROC_DIR. */
+  readonly dir?: string;
+  /** Before GUNICORN_OTEL_GROUP; without either, the one group that somebody lives in. */
+  readonly group?: string;
+}
+
+/**
+ * Serves until it is stopped; a group that is not there yet is waited for.
+ *
+ * @throws GUNICORN_OTEL_ERR_DIRECTORY when a group is named and its directory cannot be made
+ */
+export function serve(env: NodeJS.ProcessEnv, cwd: string, { dir, group }: ServeOptions): { stop(): Promise<void> } {
+  const options = { ...(dir && { multiprocDirectory: dir }), ...(group && { group }) };
+  const config = loadConfigModule(env, cwd);
+  const { settings, problems } = readSettings(env, options, config);
+  setLogLevel(settings.logLevel);
+  for (const problem of [...config.problems, ...problems]) report('warn', problem);
+  // What OTel's packages have to say goes the way our own lines go.
+  diag.setLogger(diagLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+  // Without `getconf` (distroless images) pidusage's defaults are right.
+  process.env['PIDUSAGE_SILENT'] = '1';
+  const find = settings.group ? named(settings) : () => onlyLiveGroup(settings.multiprocDirectory);
+  const sidecar = new Sidecar(settings, find);
+  sidecar.look();
+  const looks = setInterval(() => sidecar.look(), LOOK_MS);
+  return {
+    async stop() {
+      clearInterval(looks);
+      await sidecar.leave();
+    },
+  };
+}
+
+/** What it serves at the moment, if anything. */
+class Sidecar {
+  readonly #settings: Settings;
+  readonly #find: () => string | undefined;
+  readonly #holder: Holder = { ...ownMark(), threadId: 0, dedicated: true };
+  #watch: { directory: string; leader: LeaderWatch } | undefined;
+  #serving: { directory: string; lead: Lead; exporter: Exporter } | undefined;
+
+  /** @param find - the directory of the group that is to be served now */
+  constructor(settings: Settings, find: () => string | undefined) {
+    this.#settings = settings;
+    this.#find = find;
+  }
+
+  /** Looks whether it serves what it should. */
+  look(): void {
+    const directory = this.#find();
+    if (!directory || directory === this.#serving?.directory) return;
+    if (this.#serving && !isDeserted(this.#serving.directory)) return;
+    void this.leave();
+    const after = this.#vacancy(directory);
+    const lead = after === undefined ? undefined : takeLead(directory, this.#holder, after, Date.now());
+    if (!lead) return;
+    report('info', `process ${process.pid} serves the metrics of ${directory}`);
+    const exporter = startExporter(
+      { directory, settings: this.#settings, version: VERSION, lead, resumed: lead.number > 1 },
+      undefined,
+      () => this.#lost(),
+    );
+    this.#serving = { directory, lead, exporter };
+  }
+
+  /** Lets go of what it serves; a group that nobody is left in is deleted. @returns when the last pushes are over */
+  async leave(): Promise<void> {
+    if (!this.#serving) return;
+    const { directory, lead, exporter } = this.#serving;
+    this.#serving = undefined;
+    const stopped = exporter.stop();
+    releaseLead(directory, lead);
+    if (isDeserted(directory)) removeGroup(directory);
+    await stopped;
+  }
+
+  // Of a member it takes the lead whether that lives or not; of another process like itself only when that is gone.
+  #vacancy(directory: string): number | undefined {
+    if (this.#watch?.directory !== directory) this.#watch = { directory, leader: new LeaderWatch(directory) };
+    const leader = readLeader(directory);
+    return leader?.holder?.dedicated ? this.#watch.leader.vacancy() : (leader?.number ?? 0);
+  }
+
+  #lost(): void {
+    void this.#serving?.exporter.stop();
+    this.#serving = undefined;
+  }
+}
+
+function named(settings: Settings): () => string {
+  const { path, problem } = createGroupDirectory(settings.multiprocDirectory, groupName(settings, {}));
+  if (!problem) return () => path;
+  removeGroup(path);
+  throw new GunicornOtelError(
+    'GUNICORN_OTEL_ERR_DIRECTORY',
+    `PROMETHEUS_MULTIPROC_DIR=${settings.multiprocDirectory} cannot be used (${problem}): nobody would look elsewhere`,
+  );
+}
+
+let told = '';
+
+function onlyLiveGroup(base: string): string | undefined {
+  const groups = liveGroups(base);
+  if (groups.length === 1) return groups[0];
+  const line =
+    groups.length === 0
+      ? `no group lives in ${base} yet: it is waited for`
+      : `${groups.length} groups live in ${base} (${groups.join(', ')}): set GUNICORN_OTEL_GROUP in their processes and here, or --group`;
+  if (line !== told) report('info', line);
+  told = line;
+  return undefined;
+}

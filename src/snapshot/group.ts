@@ -1,0 +1,209 @@
+/** The directory of a group: made, joined, left, swept. Nothing in here trusts what it finds: /tmp is everybody's. */
+import { existsSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { GunicornOtelError, messageOf } from '../errors.ts';
+import { type FileOwner, list, listSnapshots, markEnded, snapshotFile } from './directory.ts';
+import { isHeld, readLeader } from './leader.ts';
+import { formatMark, isAlive, isForeign, isSameProcess, ownMark, type ProcessMark } from './process-mark.ts';
+
+// Snapshots hold route patterns and error names: readable by their owner only.
+const DIRECTORY_MODE = 0o700;
+// <pid>-<start>-<pid namespace>-<port>: the process that the group is named after.
+const PROCESS_NAME = /^(\d+)-(\d+)-(\d+)(?:-\d+)?$/;
+const NAMED = /^group-[\w.@-]+$/;
+// What nobody has written to for so long, and nobody lives in who can be seen, is over: a group by a name is begun anew,
+// one of another pid namespace (a container on the same volume) is swept.
+const DESERTED_MS = 60_000;
+const REMOVE_TRIES = 20;
+
+/**
+ * Makes or opens the directory of a group: in `base`, or where that cannot be used, in the temporary directory or in
+ * shared memory. What a group of that name has left that is long over is deleted.
+ *
+ * @param name - see group-name.ts; unless told, of a group that is named after this process
+ * @returns its absolute path, owned by this user, mode 0700, and why `base` was passed over, if it was
+ * @throws GUNICORN_OTEL_ERR_DIRECTORY when none of the places can be written to
+ */
+export function createGroupDirectory(base: string, name = formatMark(ownMark())): { path: string; problem?: string } {
+  const problems: string[] = [];
+  for (const place of [base, ...fallbackPlaces()]) {
+    try {
+      const path = join(place, name);
+      makeDirectory(place);
+      assertTrusted(place);
+      if (NAMED.test(name) && existsSync(path) && isDeadGroup(path)) removeGroup(path);
+      makeDirectory(path);
+      assertOwnDirectory(path);
+      return problems.length === 0 ? { path } : { path, problem: problems[0]! };
+    } catch (error) {
+      problems.push(messageOf(error));
+    }
+  }
+  throw new GunicornOtelError('GUNICORN_OTEL_ERR_DIRECTORY', problems.join('; '));
+}
+
+/** The groups in `base` that somebody lives in, absolute. @throws never */
+export function liveGroups(base: string): string[] {
+  const paths = list(base).map((name) => join(base, name));
+  return paths.filter((path) => isLiveGroup(path) && !isDeserted(path));
+}
+
+/** Whether `path` is a group's directory that this user may join, somebody in it alive. @throws never */
+export function isLiveGroup(path: string): boolean {
+  try {
+    assertOwnDirectory(path);
+    if (hasEnded(path)) return false;
+    const namesake = namesakeOf(path);
+    if (namesake) return isAlive(namesake) || listSnapshots(path).some(({ mark }) => isAlive(mark));
+    return NAMED.test(basename(path));
+  } catch {
+    return false;
+  }
+}
+
+/** The process that a group is named after; undefined where it is named by people, or is no group. */
+export function namesakeOf(path: string): ProcessMark | undefined {
+  const match = PROCESS_NAME.exec(basename(path));
+  return match ? { pid: Number(match[1]), processStart: Number(match[2]), namespace: Number(match[3]) } : undefined;
+}
+
+/**
+ * Whether a group is over though some of its members may live on: the process that it is named after has led it and has
+ * ended. Its next start makes another group, whose port nobody must be in the way of.
+ */
+export function hasEnded(path: string): boolean {
+  const namesake = namesakeOf(path);
+  const holder = readLeader(path)?.holder;
+  return namesake !== undefined && holder !== undefined && isSameProcess(namesake, holder) && !isAlive(namesake);
+}
+
+/**
+ * Ends a membership, its file written for the last time and its lead given back: the last one out deletes the group, and
+ * so does the process that it is named after, when it has led it. A named group whose leader was killed is left to go on.
+ *
+ * @param led - whether this process has led the group until now
+ * @throws never
+ */
+export function leaveGroup(path: string, own: FileOwner, led: boolean): void {
+  const namesake = namesakeOf(path);
+  if (led && namesake && isSameProcess(namesake, own.mark)) {
+    removeGroup(path);
+    return;
+  }
+  const leader = readLeader(path);
+  if (leader && isHeld(path, leader)) return;
+  try {
+    // In this order: of two that leave at once, the second one to look sees both gone.
+    markEnded(path, own.mark, own.threadId, own.run);
+    const goesOn = namesake === undefined && leader !== undefined && !leader.released;
+    if (!goesOn && isDeserted(path, own)) removeGroup(path);
+  } catch {
+    // The directory is gone, or cannot be written to: what is left is found by the next sweep.
+  }
+}
+
+/** Whether no member of a group is left, `but` for one. @throws never */
+export function isDeserted(path: string, but?: FileOwner): boolean {
+  const others = listSnapshots(path).filter(
+    ({ file }) => !but || file !== snapshotFile(but.mark, but.threadId, but.run),
+  );
+  return !others.some(({ mark, ended }) => !ended && !(but && isOwnThread(mark, but)) && isAlive(mark));
+}
+
+/** Deletes a group and everything in it. @throws never: what is left is found by the next sweep */
+export function removeGroup(path: string): void {
+  // More than once: the exporter thread may be writing into it at this very moment.
+  for (let attempt = 0; attempt < REMOVE_TRIES && existsSync(path); attempt += 1) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch {
+      // Not empty any more: again.
+    }
+  }
+}
+
+/** Makes the directory of a group anew when somebody has deleted it under its living members. @returns whether it is there */
+export function restoreGroup(path: string): boolean {
+  const namesake = namesakeOf(path);
+  if (namesake && (isForeign(namesake) || !isAlive(namesake))) return false;
+  try {
+    makeDirectory(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Deletes the groups in `base` that nobody lives in any more.
+ *
+ * @returns how many
+ * @throws never
+ */
+export function sweepDeadGroups(base: string): number {
+  let swept = 0;
+  for (const name of list(base)) {
+    const path = join(base, name);
+    try {
+      if (!(PROCESS_NAME.test(name) || NAMED.test(name)) || !isDeadGroup(path)) continue;
+      assertOwnDirectory(path);
+      removeGroup(path);
+      swept += 1;
+    } catch {
+      // Another user's, or swept by somebody else meanwhile: not ours to touch.
+    }
+  }
+  return swept;
+}
+
+function isDeadGroup(path: string): boolean {
+  const namesake = namesakeOf(path);
+  const marks = listSnapshots(path).flatMap(({ mark, ended }) => (ended ? [] : [mark]));
+  const leader = readLeader(path)?.holder;
+  const known = [...(namesake ? [namesake] : []), ...marks, ...(leader ? [leader] : [])];
+  if (known.some((mark) => !isForeign(mark) && isAlive(mark))) return false;
+  return (namesake && !known.some(isForeign)) || lastTouchedMs(path) < Date.now() - DESERTED_MS;
+}
+
+function lastTouchedMs(path: string): number {
+  const files = list(path).map((file) => lstatSync(join(path, file)).mtimeMs);
+  return Math.max(lstatSync(path).mtimeMs, ...files);
+}
+
+// The threads of a process end with its main thread and cannot say so.
+function isOwnThread(mark: ProcessMark, own: FileOwner): boolean {
+  return own.threadId === 0 && isSameProcess(mark, own.mark);
+}
+
+// Level by level: mkdirSync's own `recursive` loops for ever where nothing can be made (below /proc, Node 20).
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: DIRECTORY_MODE });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    makeDirectory(dirname(path));
+    // Of those who come at the same time, one is first.
+    makeDirectory(path);
+  }
+}
+
+function assertOwnDirectory(path: string): void {
+  const entry = lstatSync(path);
+  if (entry.isDirectory() && (process.getuid === undefined || entry.uid === process.getuid())) return;
+  throw new GunicornOtelError('GUNICORN_OTEL_ERR_DIRECTORY', `${path} is a link or another user's`);
+}
+
+// Whoever owns the base could swap a group in it for another directory.
+function assertTrusted(base: string): void {
+  const owners = [statSync(base).uid, lstatSync(base).uid];
+  if (process.getuid === undefined || owners.every((uid) => uid === process.getuid?.() || uid === 0)) return;
+  throw new GunicornOtelError('GUNICORN_OTEL_ERR_DIRECTORY', `${base} belongs to another user`);
+}
+
+function fallbackPlaces(): string[] {
+  const name = `prometheus_multiproc-${process.getuid?.() ?? 'user'}`;
+  return [join(tmpdir(), name), ...(process.platform === 'linux' ? [join('/dev/shm', name)] : [])];
+}

@@ -1,0 +1,182 @@
+/**
+ * Who of a group exposes it and folds its dead: the holder of the lock file with the highest number. A number is taken by
+ * making its file, which only one can; who finds the holder of one gone takes the next, and no number is ever taken twice.
+ * So there is no lock to be broken, and a holder that was only thought to be gone finds a higher number than its own.
+ */
+import { closeSync, openSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { isMarkedEnded, list } from './directory.ts';
+import { isAlive, type ProcessMark } from './process-mark.ts';
+
+/** Who touches its lock less often than this has died where nobody can see it, or its exporter cannot be started. */
+export const STALE_MS = 5000;
+const LOCK_NAME = /^leader-(\d+)$/;
+
+/** A process or thread that may lead. */
+export interface Holder extends ProcessMark {
+  readonly threadId: number;
+  /** It is there for that alone, and takes the lead from members; see serve.ts. */
+  readonly dedicated?: true;
+}
+
+/** What the leader holds: its lock's number, and what is in the file. */
+export interface Lead {
+  readonly number: number;
+  readonly holder: Holder;
+  /** When the group's totals began, in unix ms; handed from leader to leader. */
+  readonly startMs: number;
+}
+
+/** A group's leader as others see it. */
+export interface Leader {
+  readonly number: number;
+  /** Undefined where its file is not written yet, or cannot be read. */
+  readonly holder: Holder | undefined;
+  readonly startMs: number | undefined;
+  /** It was given back. */
+  readonly released: boolean;
+  /** Changes as long as it is held. */
+  readonly touchedMs: number;
+}
+
+/** The group's leader, dead or alive; undefined before there was one. @throws never */
+export function readLeader(directory: string): Leader | undefined {
+  const number = Math.max(0, ...numbers(directory));
+  if (number === 0) return undefined;
+  const path = lockPath(directory, number);
+  try {
+    const { mtimeMs: touchedMs } = statSync(path);
+    return { number, touchedMs, ...contentOf(path) };
+  } catch {
+    // Gone since it was listed, or not to be looked at now: next time.
+    return { number, touchedMs: 0, ...UNKNOWN };
+  }
+}
+
+/** False when the lead was given back, or its holder is known to be dead, or a thread that has ended. @throws never */
+export function isHeld(directory: string, { holder, released }: Leader): boolean {
+  if (released) return false;
+  if (!holder) return true;
+  return isAlive(holder) && !(holder.threadId !== 0 && isMarkedEnded(directory, holder, holder.threadId));
+}
+
+/** Watches one group's leader for a follower: also one that is of another pid namespace, or alive and doing nothing. */
+export class LeaderWatch {
+  readonly #directory: string;
+  #seen: Leader | undefined;
+  #seenAtMs = 0;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /**
+   * Whether somebody else should lead.
+   *
+   * @param nowMs - of a clock that nobody sets, performance.now()
+   * @returns the number behind which there is a vacancy, for takeLead; undefined when there is none
+   */
+  vacancy(nowMs = performance.now()): number | undefined {
+    const leader = readLeader(this.#directory);
+    if (!leader) return 0;
+    if (leader.number !== this.#seen?.number || leader.touchedMs !== this.#seen.touchedMs) {
+      this.#seen = leader;
+      this.#seenAtMs = nowMs;
+    }
+    const isVacant = !isHeld(this.#directory, leader) || nowMs - this.#seenAtMs >= STALE_MS;
+    return isVacant ? leader.number : undefined;
+  }
+}
+
+/**
+ * Takes the number behind one that was found vacant.
+ *
+ * @param after - see LeaderWatch.vacancy
+ * @param startMs - when the group's totals began, where no leader before has said so
+ * @returns undefined when somebody else was faster
+ * @throws system errors when the directory cannot be written to
+ */
+export function takeLead(directory: string, holder: Holder, after: number, startMs: number): Lead | undefined {
+  const before = contentOf(lockPath(directory, after));
+  const lead = { number: after + 1, holder, startMs: before.startMs ?? startMs };
+  if (!makeLock(directory, lead)) return undefined;
+  // Who was slow may have made a number that others have passed and deleted already; theirs is there since before.
+  if (Math.max(...numbers(directory)) > lead.number) {
+    rmSync(lockPath(directory, lead.number), { force: true });
+    return undefined;
+  }
+  for (const number of numbers(directory)) {
+    if (number < lead.number) rmSync(lockPath(directory, number), { force: true });
+  }
+  return lead;
+}
+
+/** Says that the lead is still held; to be called once a second. @returns false when somebody else has it now. @throws never */
+export function holdLead(directory: string, lead: Lead): boolean {
+  const highest = Math.max(0, ...numbers(directory));
+  if (highest > lead.number) return false;
+  try {
+    // Somebody has deleted it, or the whole directory.
+    if (highest < lead.number) makeLock(directory, lead);
+    const now = new Date();
+    utimesSync(lockPath(directory, lead.number), now, now);
+  } catch {
+    // Directory gone: it is made again by its members, and this is tried again.
+  }
+  return true;
+}
+
+/** Gives the lead back: the next one to look takes it. @throws never */
+export function releaseLead(directory: string, lead: Lead): void {
+  try {
+    // Its file stays, or its number would be taken again.
+    writeFileSync(lockPath(directory, lead.number), JSON.stringify({ ...lead, released: true }), { flag: 'r+' });
+  } catch {
+    // Directory gone, or not to be written to: it goes stale.
+  }
+}
+
+function makeLock(directory: string, lead: Lead): boolean {
+  let file: number;
+  try {
+    file = openSync(lockPath(directory, lead.number), 'wx', 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+  try {
+    writeSync(file, JSON.stringify(lead));
+  } catch {
+    // Disk full: it is held all the same, and others know by when it was touched.
+  } finally {
+    closeSync(file);
+  }
+  return true;
+}
+
+const UNKNOWN = { holder: undefined, startMs: undefined, released: false };
+
+function contentOf(path: string): Pick<Leader, 'holder' | 'startMs' | 'released'> {
+  try {
+    const {
+      holder,
+      startMs,
+      released = false,
+    } = JSON.parse(readFileSync(path, 'utf8')) as Lead & { released?: boolean };
+    return { holder: Number.isInteger(holder?.pid) ? holder : undefined, startMs, released };
+  } catch {
+    return UNKNOWN;
+  }
+}
+
+function lockPath(directory: string, number: number): string {
+  return join(directory, `leader-${number}`);
+}
+
+function numbers(directory: string): number[] {
+  return list(directory).flatMap((name) => {
+    const match = LOCK_NAME.exec(name);
+    return match ? [Number(match[1])] : [];
+  });
+}
