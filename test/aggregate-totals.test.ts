@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { merge } from '../src/aggregate/merge.ts';
+import { SeriesPlaces } from '../src/aggregate/series-places.ts';
 import { type Left, Totals } from '../src/aggregate/totals.ts';
 import { GroupReader } from '../src/aggregate/workers.ts';
 import { setLogLevel } from '../src/report.ts';
@@ -66,7 +67,7 @@ describe('the totals', () => {
 
   it('hold no more series than they may, and lose no count over it', (t) => {
     const directory = freshDirectory(t);
-    const totals = opened(directory, 3);
+    const totals = opened(directory, new SeriesPlaces(3));
     for (let n = 0; n < 10; n += 1) totals.add([dead('a', 1, false, `s${n}`), dead('worker_1', 1, true, `s${n}`)], n);
     assert.deepEqual(countsOf(totals), { '': 10, worker_1: 10 });
     for (const { snapshot } of totals.members) assert.equal(snapshot.metrics[0]!.series.length, 4);
@@ -222,10 +223,10 @@ describe('the totals', () => {
     stopped.add([dead('a', 1)], 0);
     const [b, c] = [dead('b', 2), dead('c', 4)];
     for (const { file } of [b, c]) writeFileSync(join(directory, file), '');
-    opened(directory).add([b], 0);
-    // It has read both before it was stopped, and does not know that one of them is in the totals by now.
+    opened(directory).add([b, dead('d', 8)], 0);
+    // It has read two before it was stopped, and knows neither that one of them is in by now nor of the third one.
     assert.deepEqual(stopped.add([b, c], 0).added, [b, c]);
-    assert.deepEqual([countsOf(stopped), countsOf(opened(directory))], [{ '': 7 }, { '': 7 }]);
+    assert.deepEqual([countsOf(stopped), countsOf(opened(directory))], [{ '': 15 }, { '': 15 }]);
   });
 
   it('are exact whatever becomes of one of their copies; of both, exact or told as lost', (t) => {
@@ -330,6 +331,19 @@ describe('a group whose worker ids come back', () => {
   });
 });
 
+describe('the totals of a group', () => {
+  it('are written again by its reader when somebody has deleted them', async (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, await deadMark(t), 1);
+    const reader = new GroupReader({ directory, exitedRetentionMs: 0 });
+    reader.reap();
+    for (const file of readdirSync(directory)) rmSync(join(directory, file));
+    reader.reap();
+    assert.deepEqual(readdirSync(directory).sort(), withCopies(TOTALS_FILE));
+    assert.deepEqual(countsOf(opened(directory)), { '': 1 });
+  });
+});
+
 describe('a thread whose process lives on', () => {
   it('is dead once its process has marked its file, and is folded with the mark', (t) => {
     const directory = freshDirectory(t);
@@ -379,8 +393,8 @@ describe('a thread whose process lives on', () => {
 const COUNTER = { name: 'c', description: '', unit: '', kind: 'counter', scope: 'app' } as const;
 let files = 0;
 
-function opened(directory: string, maxSeries?: number): Totals {
-  const totals = new Totals(directory, maxSeries);
+function opened(directory: string, places?: SeriesPlaces): Totals {
+  const totals = new Totals(directory, places);
   totals.load(fail);
   return totals;
 }

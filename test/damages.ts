@@ -49,6 +49,25 @@ const flips = fc.array(fc.tuple(places, fc.nat(7)), { minLength: 1, maxLength: 8
       return file;
     },
 );
+// Most of a file is room: the bytes that are something are found by their number among those.
+const pointedFlips = fc.tuple(places, fc.nat(7)).map(
+  ([place, bit]): Damage =>
+    (file) => {
+      const taken = [...file.keys()].filter((i) => file[i] !== 0);
+      const chosen = taken[Math.floor(place * taken.length)];
+      if (chosen !== undefined) file[chosen]! ^= 1 << bit;
+      return file;
+    },
+);
+// The last bytes that are something: the values of the second slot, where there are any.
+const lateFlips = fc.tuple(fc.nat(60), fc.nat(7)).map(
+  ([back, bit]): Damage =>
+    (file) => {
+      const last = file.findLastIndex((byte) => byte !== 0) - back;
+      if (last >= 0) file[last]! ^= 1 << bit;
+      return file;
+    },
+);
 const headFlips = fc.tuple(fc.nat(HEADER_BYTES * 8 - 1), fc.boolean()).map(
   ([bit]): Damage =>
     (file) => {
@@ -104,10 +123,13 @@ const random = fc.uint8Array({ maxLength: 2000 }).map(
 
 /** One damage or several, one after the other. */
 export const damages: fc.Arbitrary<Damage> = fc
-  .array(fc.oneof(flips, headFlips, cuts, overwrites, zeroPages, swaps, splices, longer, random), {
-    minLength: 1,
-    maxLength: 3,
-  })
+  .array(
+    fc.oneof(flips, pointedFlips, lateFlips, headFlips, cuts, overwrites, zeroPages, swaps, splices, longer, random),
+    {
+      minLength: 1,
+      maxLength: 2,
+    },
+  )
   .map(
     (all): Damage =>
       (file, other) => {

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Meter, ValueType } from '@opentelemetry/api';
 import { setLogLevel } from '../src/report.ts';
 import { decodeSnapshot } from '../src/snapshot/layout.ts';
+import { monotonicMs } from '../src/snapshot/monotonic.ts';
 import { OWN_SCOPE } from '../src/snapshot/own-metrics.ts';
 import { until } from './processes.ts';
 import { startRecording } from './recorded-app.ts';
@@ -80,14 +81,15 @@ describe('what the app records', () => {
     const { meter, collectNow, series } = startRecording(t);
     const level = meter.createGauge('level');
     level.record(5);
-    const before = Date.now();
+    const before = monotonicMs();
     level.record(3);
-    const after = Date.now();
-    await until(() => Date.now() > after, 'a millisecond later');
+    const after = monotonicMs();
+    await until(() => monotonicMs() > after + 5, 'some milliseconds later');
     collectNow();
     const [value, setAtMs] = series('level')[0]![1];
     assert.equal(value, 3);
-    assert.ok(setAtMs! >= before && setAtMs! <= after);
+    // The SDK tells it in whole milliseconds.
+    assert.ok(setAtMs! >= before - 2 && setAtMs! <= after + 2);
     collectNow();
     assert.deepEqual(series('level'), [[{}, [3, setAtMs]]], 'a gauge that was not set again keeps its value');
   });

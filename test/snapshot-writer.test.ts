@@ -14,7 +14,7 @@ import { GroupReader } from '../src/aggregate/workers.ts';
 import { GunicornOtelError } from '../src/errors.ts';
 import { setLogLevel } from '../src/report.ts';
 import { snapshotFile } from '../src/snapshot/directory.ts';
-import { decodeSnapshot, SLOT_HEADER_BYTES, type Snapshot } from '../src/snapshot/layout.ts';
+import { decodeHeader, decodeSnapshot, SLOT_HEADER_BYTES, type Snapshot, slotOffset } from '../src/snapshot/layout.ts';
 import { ownMark } from '../src/snapshot/process-mark.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { HEARTBEAT_MS, SnapshotWriter } from '../src/snapshot/writer.ts';
@@ -177,6 +177,14 @@ describe('the writer', () => {
 });
 
 describe('a disk that refuses', () => {
+  it('cannot refuse what was there before: a file has its whole room from the first write on', (t) => {
+    const { path } = open(t);
+    const { size, blocks } = statSync(path);
+    const capacity = decodeHeader(readFileSync(path));
+    assert.equal(size, slotOffset(capacity, 2));
+    assert.ok(blocks * 512 >= size, `${blocks} blocks for ${size} bytes`);
+  });
+
   it('is told when the directory is gone, though the open file could be written to for ever', async (t) => {
     const { path, told } = open(t);
     rmSync(dirname(path), { recursive: true });

@@ -36,8 +36,6 @@ export interface GroupProducerOptions {
   readonly sampler: ResourceSampler;
   readonly clock?: WallClock;
   readonly startMs: number;
-  /** Series per metric in the sums over processes. */
-  readonly maxSeries?: number;
   /** Turns a scene into families; see catalogue/views.ts. */
   readonly view: (scene: Scene) => MetricData[];
 }
@@ -54,11 +52,13 @@ export class GroupProducer implements MetricProducer {
 
   /** Reads, merges and projects. Waits for no worker, only for the sampling of their memory and CPU. */
   async collect(): Promise<CollectionResult> {
-    const { reader, sampler, startMs, maxSeries, view } = this.#options;
+    const { reader, sampler, startMs, view } = this.#options;
     const resources = await sampler.soon(reader.living());
     const nowMonotonicMs = this.#clock.nowMonotonicMs();
     const idOf = ({ snapshot }: Member) => snapshot.identity.workerId;
     const states = reader.read(nowMonotonicMs).sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
+    const merged = merge([...reader.totals, ...states], reader.places);
+    reader.keepPlaces(merged, nowMonotonicMs);
     const metrics = view({
       nowMs: this.#clock.unixMsOf(nowMonotonicMs),
       nowMonotonicMs,
@@ -67,7 +67,7 @@ export class GroupProducer implements MetricProducer {
       members: states,
       workers: [...reader.totals.filter(({ snapshot }) => snapshot.identity.lasting), ...states.filter(isWorker)],
       resources,
-      merged: merge([...reader.totals, ...states], maxSeries),
+      merged,
       snapshotErrors: reader.errors,
     });
     return {

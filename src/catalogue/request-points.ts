@@ -1,5 +1,6 @@
 /** The request cells as points of a family: summed by the labels that the family has, per worker or over the group. */
-import { addTo, cellOf, type Member } from '../aggregate/merge.ts';
+import { addExactly, type ExactSum, settle } from '../aggregate/exact-sum.ts';
+import { cellOf, type Member } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
 import { OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
@@ -19,9 +20,8 @@ const REQUEST_HISTOGRAMS: readonly RequestValue[] = ['duration', 'requestSize', 
 
 const NO_ATTRIBUTES: Attributes = {};
 
-interface Sum {
+interface Sum extends ExactSum {
   readonly labels: Record<string, string>;
-  readonly cell: Float64Array;
   readonly bounds: readonly number[];
 }
 
@@ -51,10 +51,10 @@ export function requestPoints(
       sums.set(workerId, own);
     }
     const sum = own.get(key);
-    if (sum) addTo(sum.cell, rebucket(cell, bounds, sum.bounds));
+    if (sum) addExactly(sum, rebucket(cell, bounds, sum.bounds));
     else {
       const all = workerId === undefined ? { ...taken } : { worker_id: workerId, ...taken };
-      own.set(key, { labels: all, cell: cell.slice(), bounds });
+      own.set(key, { labels: all, values: cell.slice(), bounds });
     }
   };
   const isWanted = (attributes: Attributes) => only !== 'failed' || attributes['error.type'] !== undefined;
@@ -63,18 +63,21 @@ export function requestPoints(
     for (const { descriptor, series } of scene.merged.values()) {
       if (!isRequests(descriptor)) continue;
       const { from, to, bounds } = partOf(descriptor, value);
-      for (const { attributes, values } of series.values()) {
-        if (isWanted(attributes)) add(undefined, attributes, values.subarray(from, to), bounds);
+      for (const { attributes, values, rest } of series.values()) {
+        if (!isWanted(attributes)) continue;
+        add(undefined, attributes, values.subarray(from, to), bounds);
+        if (rest) add(undefined, attributes, rest.subarray(from, to), bounds);
       }
     }
   } else {
     for (const worker of scene.workers) addWorker(worker);
   }
   return [...sums.values()].flatMap((own) =>
-    [...own.values()].map(({ labels, cell, bounds }) => ({
-      labels,
-      value: value === 'count' ? countOf(cell) : { cell, bounds },
-    })),
+    [...own.values()].map((sum) => {
+      settle(sum);
+      const { labels, values, bounds } = sum;
+      return { labels, value: value === 'count' ? countOf(values) : { cell: values, bounds } };
+    }),
   );
 
   function addWorker({ snapshot: { identity, metrics, values } }: Member): void {

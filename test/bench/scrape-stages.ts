@@ -48,7 +48,7 @@ const view = (seen: Scene) => {
   scene = seen;
   return project(seen, EXPORTER, options);
 };
-const producer = new GroupProducer({ reader, sampler, startMs: 1, maxSeries: MAX_SERIES, view });
+const producer = new GroupProducer({ reader, sampler, startMs: 1, view });
 const resource = emptyResource();
 const scraper = new Scraper({ producer, resource, timeoutMs: 60_000 });
 const exposition = new Exposition();
@@ -70,7 +70,7 @@ for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round += 1) {
 for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round += 1) {
   timed('reap', () => reader.reap());
   const members = timed('read', () => reader.read());
-  timed('merge', () => merge([...reader.totals, ...members], MAX_SERIES));
+  timed('merge', () => merge([...reader.totals, ...members], reader.places));
   const families = timed('view', () => familiesOf(scene!, EXPORTER, options));
   const metrics = timed('otel', () => families.map((family) => toMetricData(family, [0, 0], [1, 0])));
   const collected = { resource, scopeMetrics: [{ scope: { name: '' }, metrics }] };
