@@ -1,5 +1,6 @@
 /** Whether processes live that cannot be looked at, those of another pid namespace: they do while they write. */
 import { statSync } from 'node:fs';
+import type { Snapshot } from '../snapshot/layout.ts';
 import { isForeign, type ProcessMark } from '../snapshot/process-mark.ts';
 
 /** A file is written once a second; a loop that is blocked for longer than this is taken for a dead process's. */
@@ -29,4 +30,12 @@ export class Silence {
   forget(path: string): void {
     this.#heard.delete(path);
   }
+}
+
+/**
+ * Whether a member says itself that it has ended, where nobody can see it: a thread, or a process out of sight. Any other
+ * is there as long as it is seen, though it has said so with its last breath.
+ */
+export function saysItself({ identity }: Snapshot, mark: ProcessMark): boolean {
+  return identity.ended === true && (identity.threadId !== 0 || isForeign(mark));
 }

@@ -14,7 +14,7 @@ import { dueOf } from './exited.ts';
 import type { Member, Merged } from './merge.ts';
 import { placesLeft } from './places-left.ts';
 import { SeriesPlaces } from './series-places.ts';
-import { Silence } from './silence.ts';
+import { Silence, saysItself } from './silence.ts';
 import { type Left, Totals } from './totals.ts';
 import { Troubles } from './troubles.ts';
 
@@ -82,9 +82,8 @@ export class GroupReader {
       if (typeof snapshot === 'string') continue;
       const { file, mark } = listed;
       const exitedAtMonotonicMs = this.#states.get(file)?.exitedAtMonotonicMs ?? nowMonotonicMs;
-      // A thread that nobody has seen end says so itself.
-      const exited = snapshot.identity.ended ? { exitedAtMonotonicMs } : {};
-      this.#states.set(file, { file, mark, snapshot, alive: !snapshot.identity.ended, ...exited });
+      const alive = !saysItself(snapshot, mark);
+      this.#states.set(file, { file, mark, snapshot, alive, ...(!alive && { exitedAtMonotonicMs }) });
     }
     return [...this.#states.values()];
   }
@@ -107,12 +106,11 @@ export class GroupReader {
       }
       const state = this.#states.get(file);
       const path = join(this.#options.directory, file);
-      const { identity } = state?.snapshot ?? {};
-      const isOver = ended || !isAlive(mark) || isTaskOver(mark, identity?.task);
+      const isOver = ended || !isAlive(mark) || isTaskOver(mark, state?.snapshot.identity.task);
       const dead = isOver || this.#silence.isSilent(path, mark, nowMonotonicMs);
       const exitedForMs = nowMonotonicMs - (state?.exitedAtMonotonicMs ?? nowMonotonicMs);
       const isSettled = state?.alive === false && (threadId === 0 || exitedForMs > SETTLE_MS);
-      if (isSettled && (identity?.ended || dead)) continue;
+      if (isSettled && (dead || saysItself(state.snapshot, mark))) continue;
       if (dead) this.#bury({ file, mark, threadId }, complete, nowMonotonicMs);
       else if (complete) living.push({ file, mark, threadId });
     }
@@ -135,7 +133,7 @@ export class GroupReader {
     return this.#totals.members;
   }
 
-  /** Where a series found no place: writes into the totals who has one, for the reader that comes after this. @throws never */
+  /** Where places may run out: writes into the totals who has one, for the reader that comes after this. @throws never */
   keepPlaces(merged: Merged, nowMonotonicMs = monotonicMs()): void {
     const metrics = this.places.unkept;
     if (metrics.length > 0 && this.#add([placesLeft(merged, metrics, nowMonotonicMs)], nowMonotonicMs)) {
