@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { addTo, cellOf, type Member, type Merged, merge, toTable } from '../src/aggregate/merge.ts';
+import { cellOf, type Member, type Merged, merge, toTable } from '../src/aggregate/merge.ts';
+import { SeriesPlaces } from '../src/aggregate/series-places.ts';
 import { decodeSnapshot, encodeSnapshot } from '../src/snapshot/layout.ts';
-import { OWN_SCOPE } from '../src/snapshot/own-metrics.ts';
-import type { MetricDescriptor } from '../src/snapshot/series-table.ts';
+import { OWN_SCOPE, REQUESTS_METRIC, SIGNALS_METRIC } from '../src/snapshot/own-metrics.ts';
+import { type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
 import { IDENTITY, type Recorded, recordings, tableOf } from './arbitrary-tables.ts';
+
+const REST = { 'otel.metric.overflow': true };
 
 interface Process {
   readonly recorded: readonly Recorded[];
@@ -105,8 +108,9 @@ describe('a merge', () => {
     fc.assert(
       fc.property(processes, fc.integer({ min: 1, max: 3 }), (group, cap) => {
         const all = merge(group.map(memberOf));
-        const capped = merge(group.map(memberOf), cap);
-        for (const [key, { series }] of capped) {
+        const capped = merge(group.map(memberOf), new SeriesPlaces(cap));
+        for (const [key, { series, descriptor }] of capped) {
+          if (descriptor.scope === OWN_SCOPE && descriptor.name !== REQUESTS_METRIC) continue;
           assert.ok(series.size <= cap + 1);
           const total = (from: typeof series) =>
             [...from.values()].reduce((sum, { values }) => sum + values.reduce((a, b) => a + b, 0), 0);
@@ -116,10 +120,62 @@ describe('a merge', () => {
     );
   });
 
-  it('adds cells slot by slot', () => {
-    const sum = Float64Array.of(1, 2, 3);
-    addTo(sum, Float64Array.of(10, 20, 30));
-    assert.deepEqual([...sum], [11, 22, 33]);
+  it('leaves those their places who have them, whoever comes in front, and the overflow none', () => {
+    const series = (n: unknown) => ({ ...recordedAs({}), attributes: n === 'rest' ? REST : { n } });
+    const member = (...names: unknown[]) => memberOf({ alive: true, recorded: names.map(series) });
+    const places = new SeriesPlaces(2);
+    const [first, second] = [member('rest', 'a'), member('c', 'b')];
+    const names = (members: Member[]) =>
+      [...[...merge(members, places).values()][0]!.series.values()].map(({ attributes: { n = 'rest' } }) => n).sort();
+    assert.deepEqual(names([first]), ['a', 'rest']);
+    assert.deepEqual(names([second, first]), ['a', 'c', 'rest']);
+    assert.deepEqual(names([member('b', 'd'), second, first]), ['a', 'c', 'rest']);
+    assert.deepEqual(places.unkept.length, 1);
+  });
+
+  it('tells metrics in the order in which they came: of two that may not have one name the first one has it', () => {
+    const [first, second] = ['s', 'ms'].map((unit) => memberOf({ alive: true, recorded: [recordedAs({ unit })] }));
+    const places = new SeriesPlaces();
+    const units = (members: Member[]) => [...merge(members, places).values()].map(({ descriptor }) => descriptor.unit);
+    assert.deepEqual(units([first!]), ['s']);
+    assert.deepEqual(units([second!, first!]), ['s', 'ms']);
+  });
+
+  it('has all that this package counts by names of its own, whatever the cap', () => {
+    const recorded = ['HUP', 'INT', 'TERM'].map((signal) => ({
+      ...recordedAs({ name: SIGNALS_METRIC, scope: OWN_SCOPE }),
+      attributes: { signal },
+    }));
+    const [signals] = [...merge([memberOf({ alive: true, recorded })], new SeriesPlaces(1)).values()];
+    assert.equal(signals!.series.size, 3);
+  });
+
+  it('has room for so many metrics of the app and for all of ours; what has its place keeps it, and the others are told once', () => {
+    const metric = (name: string, scope = 'app'): MetricDescriptor => ({
+      name,
+      description: '',
+      unit: '',
+      kind: 'counter',
+      scope,
+    });
+    const dead = (descriptor: MetricDescriptor) => {
+      const table = new SeriesTable();
+      table.values[table.add(table.define(descriptor), {})] = 1;
+      return { snapshot: decodeSnapshot(encodeSnapshot(IDENTITY, table, 1)), alive: false };
+    };
+    const leftOut: string[] = [];
+    const places = new SeriesPlaces(10, (key) => leftOut.push(key), 2);
+    const names = (members: Member[]) => [...merge(members, places).values()].map(({ descriptor }) => descriptor.name);
+    const [a, b, c, ours] = [
+      dead(metric('a')),
+      dead(metric('b')),
+      dead(metric('c')),
+      dead(metric(SIGNALS_METRIC, OWN_SCOPE)),
+    ];
+    assert.deepEqual(names([a, b, c, ours]), ['a', 'b', SIGNALS_METRIC]);
+    assert.deepEqual(names([c, b, ours]), ['b', SIGNALS_METRIC]);
+    assert.equal(leftOut.length, 1);
+    assert.match(leftOut[0]!, /^\["c"/);
   });
 });
 

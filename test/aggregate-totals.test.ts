@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { merge } from '../src/aggregate/merge.ts';
+import { SeriesPlaces } from '../src/aggregate/series-places.ts';
 import { type Left, Totals } from '../src/aggregate/totals.ts';
 import { GroupReader } from '../src/aggregate/workers.ts';
 import { setLogLevel } from '../src/report.ts';
@@ -66,7 +67,7 @@ describe('the totals', () => {
 
   it('hold no more series than they may, and lose no count over it', (t) => {
     const directory = freshDirectory(t);
-    const totals = opened(directory, 3);
+    const totals = opened(directory, new SeriesPlaces(3));
     for (let n = 0; n < 10; n += 1) totals.add([dead('a', 1, false, `s${n}`), dead('worker_1', 1, true, `s${n}`)], n);
     assert.deepEqual(countsOf(totals), { '': 10, worker_1: 10 });
     for (const { snapshot } of totals.members) assert.equal(snapshot.metrics[0]!.series.length, 4);
@@ -392,8 +393,8 @@ describe('a thread whose process lives on', () => {
 const COUNTER = { name: 'c', description: '', unit: '', kind: 'counter', scope: 'app' } as const;
 let files = 0;
 
-function opened(directory: string, maxSeries?: number): Totals {
-  const totals = new Totals(directory, maxSeries);
+function opened(directory: string, places?: SeriesPlaces): Totals {
+  const totals = new Totals(directory, places);
   totals.load(fail);
   return totals;
 }

@@ -21,7 +21,7 @@ const FAMILIES_THAT_COUNT = [
  * @returns the scrape that said so
  * @throws AssertionError when it does not come to pass, or when any family has counted more
  */
-export async function settled(running: Running, count: number): Promise<Sample[]> {
+export async function settled(running: Pick<Running, 'scrape'>, count: number): Promise<Sample[]> {
   let samples: Sample[] = [];
   await until(
     async () => {

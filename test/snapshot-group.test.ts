@@ -93,7 +93,8 @@ describe('a named group', () => {
     publish(path, OWN.mark);
     takeLead(path, { ...leader.mark, threadId: 0 }, 0, 1);
     leaveGroup(path, OWN, false);
-    assert.deepEqual(readdirSync(path).sort(), [snapshotFile(OWN.mark, 0), 'leader-1'].sort());
+    const own = snapshotFile(OWN.mark, 0);
+    assert.deepEqual(readdirSync(path).sort(), [own, `${own}.ended`, 'leader-1'].sort());
     await leader.kill();
     leaveGroup(path, OWN, false);
     assert.ok(existsSync(path));

@@ -1,15 +1,17 @@
 /**
- * Adds what processes have published. Pure: cells of counters, up-down counters and histograms are sums slot by slot,
- * so merging is addition, in any order and any grouping; gauges and events are never added here, a view decides about them.
+ * Adds what processes have published. Cells of counters, up-down counters and histograms are sums slot by slot, so merging
+ * is addition, in any order and any grouping; gauges and events are never added here, a view decides about them.
  */
 import { attributesKey, type Metric, type Series } from '../snapshot/dictionary.ts';
 import type { Snapshot } from '../snapshot/layout.ts';
+import { HANDLED_ERRORS_METRIC, OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
 import { type Attributes, cellWidth, type MetricDescriptor, SeriesTable } from '../snapshot/series-table.ts';
+import { addExactly, type ExactSum, settle } from './exact-sum.ts';
+import { SeriesPlaces } from './series-places.ts';
 
-export interface MergedSeries {
+/** One cell, owned by the merge. */
+export interface MergedSeries extends ExactSum {
   readonly attributes: Attributes;
-  /** One cell. Owned by the merge. */
-  readonly values: Float64Array;
 }
 
 export interface MergedMetric {
@@ -18,7 +20,7 @@ export interface MergedMetric {
   readonly series: Map<string, MergedSeries>;
 }
 
-/** By the key of the metric; see Metric.key. */
+/** By the key of the metric, see Metric.key; in the order in which the places have seen them. */
 export type Merged = Map<string, MergedMetric>;
 
 /** A snapshot and whether its process lives: the dead take part in sums of what only grows, not in what is now. */
@@ -29,24 +31,43 @@ export interface Member {
 
 /** Attributes of the series that takes what is above the cap. */
 const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
-const OVERFLOW_KEY = attributesKey(OVERFLOW);
+/** Its key; see Series.key. */
+export const OVERFLOW_KEY = attributesKey(OVERFLOW);
 
 /**
  * Sums over processes: counters and histograms over all of them, up-down counters over the living. No gauges, no events.
  *
- * @param maxSeries - per metric: each process has its cap, but those who ever were may have had different series. The
- *   members that come first keep theirs, so the totals of the dead go in front
+ * @param places - who of too many series has its own place: each process has its cap, but those who ever were may have had
+ *   different series. Those that are free are taken in the order of the members
  */
-export function merge(members: Iterable<Member>, maxSeries = Number.POSITIVE_INFINITY): Merged {
-  const merged: Merged = new Map();
+export function merge(members: Iterable<Member>, places = new SeriesPlaces()): Merged {
+  const found: Merged = new Map();
   for (const { snapshot, alive } of members) {
     for (const metric of snapshot.metrics) {
       const { kind } = metric.descriptor;
       if (kind === 'gauge' || kind === 'event' || (kind === 'updowncounter' && !alive)) continue;
-      addMetric(merged, metric, snapshot.values, maxSeries);
+      addMetric(found, metric, snapshot.values, places);
     }
   }
+  const merged: Merged = new Map();
+  for (const key of places.metrics) {
+    const metric = found.get(key);
+    if (!metric) continue;
+    for (const series of metric.series.values()) settle(series);
+    merged.set(key, metric);
+  }
   return merged;
+}
+
+/** Takes the places of the series that members have, as merging them would. */
+export function takePlaces(members: Iterable<Member>, places: SeriesPlaces): void {
+  for (const { snapshot } of members) {
+    for (const { key, descriptor, series } of snapshot.metrics) {
+      const isAdmitted = places.admit(key, descriptor.scope === OWN_SCOPE);
+      if (!isAdmitted || !isCapped(descriptor) || !isForGood(descriptor)) continue;
+      for (const { key: name } of series) if (name !== OVERFLOW_KEY) places.take(key, name);
+    }
+  }
 }
 
 /** The values of one series in a snapshot, or undefined where the snapshot is older than the series. Not a copy. */
@@ -55,37 +76,52 @@ export function cellOf(descriptor: MetricDescriptor, series: Series, values: Flo
   return end <= values.length ? values.subarray(series.offset, end) : undefined;
 }
 
-/** A merge as a table, to be written down as the totals of a group. */
+/** A merge as a table, to be written down as the totals of a group. What was rounded stands there as a series once more. */
 export function toTable(merged: Merged): SeriesTable {
   const table = new SeriesTable();
   for (const { descriptor, series } of merged.values()) {
     const metric = table.define(descriptor);
-    for (const { attributes, values } of series.values()) {
-      const offset = table.add(metric, attributes);
-      table.values.set(values, offset);
+    for (const { attributes, values, rest } of series.values()) {
+      for (const cell of rest?.some((value) => value !== 0) ? [values, rest] : [values]) {
+        const offset = table.add(metric, attributes);
+        table.values.set(cell, offset);
+      }
     }
   }
   return table;
 }
 
-function addMetric(merged: Merged, metric: Metric, values: Float64Array, maxSeries: number): void {
+function addMetric(merged: Merged, metric: Metric, values: Float64Array, places: SeriesPlaces): void {
   let target = merged.get(metric.key);
   if (!target) {
+    if (!places.admit(metric.key, metric.descriptor.scope === OWN_SCOPE)) return;
     target = { descriptor: metric.descriptor, series: new Map() };
     merged.set(metric.key, target);
   }
   for (const series of metric.series) {
     const cell = cellOf(metric.descriptor, series, values);
     if (!cell) continue;
-    const full = target.series.size >= maxSeries && !target.series.has(series.key);
-    const key = full ? OVERFLOW_KEY : series.key;
+    const own = hasPlace(target, metric.key, series.key, places);
+    const key = own ? series.key : OVERFLOW_KEY;
     const sum = target.series.get(key);
-    if (sum) addTo(sum.values, cell);
-    else target.series.set(key, { attributes: full ? OVERFLOW : series.attributes, values: cell.slice() });
+    if (sum) addExactly(sum, cell);
+    else
+      target.series.set(key, { attributes: own ? series.attributes : OVERFLOW, values: cell.slice(), rest: undefined });
   }
 }
 
-/** Adds `cell` to `sum`, slot by slot. */
-export function addTo(sum: Float64Array, cell: Float64Array): void {
-  for (let i = 0; i < cell.length; i += 1) sum[i]! += cell[i]!;
+function hasPlace({ descriptor, series }: MergedMetric, metric: string, key: string, places: SeriesPlaces): boolean {
+  if (key === OVERFLOW_KEY || !isCapped(descriptor)) return true;
+  if (isForGood(descriptor)) return places.take(metric, key);
+  // Of the living alone: who has gone keeps no place from others.
+  return series.has(key) || series.size - (series.has(OVERFLOW_KEY) ? 1 : 0) < places.maxSeries;
+}
+
+// What this package counts by names of its own has few of them; all are promised to be there.
+function isCapped({ scope, name }: MetricDescriptor): boolean {
+  return scope !== OWN_SCOPE || name === REQUESTS_METRIC || name === HANDLED_ERRORS_METRIC;
+}
+
+function isForGood({ kind }: MetricDescriptor): boolean {
+  return kind === 'counter' || kind === 'histogram';
 }

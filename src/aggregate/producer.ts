@@ -6,6 +6,7 @@ import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import { type Member, type Merged, merge } from './merge.ts';
 import type { ResourceSampler, ResourceUsage } from './resources.ts';
 import { WallClock } from './wall-clock.ts';
+import { WorkerIds } from './worker-ids.ts';
 import type { GroupReader, WorkerState } from './workers.ts';
 
 /** What the views project: one moment of the group. */
@@ -36,8 +37,6 @@ export interface GroupProducerOptions {
   readonly sampler: ResourceSampler;
   readonly clock?: WallClock;
   readonly startMs: number;
-  /** Series per metric in the sums over processes. */
-  readonly maxSeries?: number;
   /** Turns a scene into families; see catalogue/views.ts. */
   readonly view: (scene: Scene) => MetricData[];
 }
@@ -46,6 +45,7 @@ export interface GroupProducerOptions {
 export class GroupProducer implements MetricProducer {
   readonly #options: GroupProducerOptions;
   readonly #clock: WallClock;
+  readonly #workerIds = new WorkerIds();
 
   constructor(options: GroupProducerOptions) {
     this.#options = options;
@@ -54,11 +54,14 @@ export class GroupProducer implements MetricProducer {
 
   /** Reads, merges and projects. Waits for no worker, only for the sampling of their memory and CPU. */
   async collect(): Promise<CollectionResult> {
-    const { reader, sampler, startMs, maxSeries, view } = this.#options;
+    const { reader, sampler, startMs, view } = this.#options;
     const resources = await sampler.soon(reader.living());
     const nowMonotonicMs = this.#clock.nowMonotonicMs();
     const idOf = ({ snapshot }: Member) => snapshot.identity.workerId;
-    const states = reader.read(nowMonotonicMs).sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
+    const read = this.#workerIds.apply(reader.read(nowMonotonicMs));
+    const states = read.sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
+    const merged = merge([...reader.totals, ...states], reader.places);
+    reader.keepPlaces(merged, nowMonotonicMs);
     const metrics = view({
       nowMs: this.#clock.unixMsOf(nowMonotonicMs),
       nowMonotonicMs,
@@ -67,7 +70,7 @@ export class GroupProducer implements MetricProducer {
       members: states,
       workers: [...reader.totals.filter(({ snapshot }) => snapshot.identity.lasting), ...states.filter(isWorker)],
       resources,
-      merged: merge([...reader.totals, ...states], maxSeries),
+      merged,
       snapshotErrors: reader.errors,
     });
     return {

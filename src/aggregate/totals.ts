@@ -10,7 +10,8 @@ import { TOTALS_FILE } from '../snapshot/directory.ts';
 import { decodeSnapshot, encodeSnapshot, foreign, type Identity, type Snapshot } from '../snapshot/layout.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
 import type { SeriesTable } from '../snapshot/series-table.ts';
-import { type Member, merge, toTable } from './merge.ts';
+import { type Member, merge, takePlaces, toTable } from './merge.ts';
+import { SeriesPlaces } from './series-places.ts';
 
 const COPY_SUFFIX = '.copy';
 const TOTALS_NAME = /^(totals(?:-\w+)?)(?:\.copy)?$/;
@@ -33,14 +34,15 @@ export interface Loaded {
 /** The totals of one group; there is one writer, see GroupReader. */
 export class Totals {
   readonly #directory: string;
-  readonly #maxSeries: number | undefined;
+  readonly #places: SeriesPlaces;
   readonly #snapshots = new Map<string, Snapshot>();
   // Why they could not be taken up yet; undefined once they are.
   #obstacle: unknown = new Error('the totals were not read yet');
 
-  constructor(directory: string, maxSeries: number | undefined) {
+  /** @param places - of the group's series; the totals keep to them */
+  constructor(directory: string, places = new SeriesPlaces()) {
     this.#directory = directory;
-    this.#maxSeries = maxSeries;
+    this.#places = places;
   }
 
   /**
@@ -53,6 +55,7 @@ export class Totals {
     try {
       const found = totalsIn(this.#directory).map((name) => this.#take(name, onError));
       this.#obstacle = undefined;
+      takePlaces(this.members, this.#places);
       return { folded: found.flatMap(({ folded }) => folded), lost: found.flatMap(({ lost }) => lost) };
     } catch (error) {
       this.#obstacle = error;
@@ -131,7 +134,7 @@ export class Totals {
       folded: [...this.#remaining(before), ...part.map(({ file }) => file)],
     };
     const sequence = (before?.sequence ?? 0) + 1;
-    const bytes = this.#write(name, identity, toTable(merge(members, this.#maxSeries)), nowMonotonicMs, sequence);
+    const bytes = this.#write(name, identity, toTable(merge(members, this.#places)), nowMonotonicMs, sequence);
     this.#snapshots.set(name, decodeSnapshot(bytes));
   }
 

@@ -4,16 +4,18 @@
  */
 import { join } from 'node:path';
 import { GunicornOtelError, messageOf } from '../errors.ts';
-import { report } from '../report.ts';
 import { deleteSnapshot, listSnapshots, type SnapshotFile } from '../snapshot/directory.ts';
 import { MAX_EXITS } from '../snapshot/exit-events.ts';
 import { foreign, type Snapshot } from '../snapshot/layout.ts';
 import { monotonicMs } from '../snapshot/monotonic.ts';
 import { isAlive, isForeign, type ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
-import type { Member } from './merge.ts';
+import type { Member, Merged } from './merge.ts';
+import { placesLeft } from './places-left.ts';
+import { SeriesPlaces } from './series-places.ts';
 import { Silence, saysItself } from './silence.ts';
-import { Totals } from './totals.ts';
+import { type Left, Totals } from './totals.ts';
+import { Troubles } from './troubles.ts';
 
 /** One process or thread of the group. */
 export interface WorkerState extends Member {
@@ -28,7 +30,7 @@ export interface WorkerState extends Member {
 export interface GroupReaderOptions {
   readonly directory: string;
   readonly exitedRetentionMs: number;
-  /** Series per metric in the totals; what is more is one overflow series. */
+  /** Series per metric in sums over processes; what is more is one overflow series. */
   readonly maxSeries?: number;
   /** Exited workers that keep their series at the most (100); the oldest are folded first. */
   readonly maxExited?: number;
@@ -50,16 +52,23 @@ export class GroupReader {
   readonly #remains = new Set<string>();
   /** Files of the dead that only another version of this package can read, which may lead the group next. */
   readonly #otherVersions = new Set<string>();
-  /** Failed reads by cause, for the life of this reader. */
-  readonly errors = new Map<string, number>();
+  readonly #troubles = new Troubles();
+  /** Which series have a name of their own in sums over processes. */
+  readonly places: SeriesPlaces;
   readonly #totals: Totals;
   readonly #silence = new Silence();
 
   constructor(options: GroupReaderOptions) {
     this.#options = options;
     this.#maxExited = options.maxExited ?? MAX_EXITS;
-    this.#totals = new Totals(options.directory, options.maxSeries);
+    this.places = new SeriesPlaces(options.maxSeries, this.#troubles.leftOut);
+    this.#totals = new Totals(options.directory, this.places);
     this.#loadTotals();
+  }
+
+  /** Failed reads by cause, for the life of this reader. */
+  get errors(): ReadonlyMap<string, number> {
+    return this.#troubles.counts;
   }
 
   /** Reads everything there is now, the living and those who have exited of late. @throws never */
@@ -116,6 +125,14 @@ export class GroupReader {
     return this.#totals.members;
   }
 
+  /** Where a series found no place: writes into the totals who has one, for the reader that comes after this. @throws never */
+  keepPlaces(merged: Merged, nowMonotonicMs = monotonicMs()): void {
+    const metrics = this.places.unkept;
+    if (metrics.length > 0 && this.#add([placesLeft(merged, metrics, nowMonotonicMs)], nowMonotonicMs)) {
+      this.places.keep(metrics);
+    }
+  }
+
   // Read after it was seen dead: what is there now is all it will ever have written.
   #bury(listed: Listed, complete: boolean, nowMonotonicMs: number): void {
     const { file, mark } = listed;
@@ -126,7 +143,7 @@ export class GroupReader {
     else if (read === 'version') this.#keepForOthers(file);
     else {
       // One that was cut off in the middle of its first layout has told nothing.
-      if (complete) this.#countLost(join(this.#options.directory, file));
+      if (complete) this.#troubles.lost(join(this.#options.directory, file));
       this.#delete(file);
     }
   }
@@ -136,7 +153,7 @@ export class GroupReader {
     const [oldest] = this.#otherVersions;
     if (this.#otherVersions.size <= this.#maxExited || oldest === undefined) return;
     this.#otherVersions.delete(oldest);
-    this.#countLost(join(this.#options.directory, oldest));
+    this.#troubles.lost(join(this.#options.directory, oldest));
     this.#delete(oldest);
   }
 
@@ -149,30 +166,33 @@ export class GroupReader {
   }
 
   #loadTotals(): void {
-    const { folded, lost } = this.#totals.load((path, error) => this.#countUnreadable(path, error));
-    for (const path of lost) this.#countLost(path);
+    const { folded, lost } = this.#totals.load((path, error) => this.#troubles.unreadable(path, error));
+    for (const path of lost) this.#troubles.lost(path);
     for (const file of folded) this.#forget(file);
   }
 
   #fold(nowMonotonicMs: number): void {
     const exited = [...this.#states.values()].filter((state) => !state.alive);
-    exited.sort((a, b) => a.exitedAtMonotonicMs! - b.exitedAtMonotonicMs!);
+    exited.sort(byExit);
     const excess = exited.length - this.#maxExited;
     const latest = nowMonotonicMs - this.#options.exitedRetentionMs;
     const due = exited.filter((state, i) => i < excess || (state.exitedAtMonotonicMs! <= latest && isOver(state)));
+    this.#add(due, nowMonotonicMs);
+  }
+
+  #add(left: readonly Left[], nowMonotonicMs: number): boolean {
     try {
       this.#totals.restore();
-      if (due.length === 0) return;
-      const { added, error } = this.#totals.add(due, nowMonotonicMs);
+      if (left.length === 0) return true;
+      const { added, error } = this.#totals.add(left, nowMonotonicMs);
       for (const { file } of added) this.#forget(file);
       if (error) throw error;
+      return true;
     } catch (error) {
       // Disk full or directory gone: the dead stay what they are, and are folded when it works again.
-      const { directory } = this.#options;
-      this.#countError(
-        'totals',
-        `totals in ${directory} cannot be written: ${messageOf(error)}; they are kept in memory`,
-      );
+      const where = `totals in ${this.#options.directory}`;
+      this.#troubles.count('totals', `${where} cannot be written: ${messageOf(error)}; they are kept in memory`);
+      return false;
     }
   }
 
@@ -190,7 +210,7 @@ export class GroupReader {
       deleteSnapshot(directory, file);
       this.#remains.delete(file);
     } catch (error) {
-      this.#countError('delete', `${join(directory, file)} cannot be deleted: ${messageOf(error)}; it counts once`);
+      this.#troubles.count('delete', `${join(directory, file)} cannot be deleted: ${messageOf(error)}; it counts once`);
     }
   }
 
@@ -208,34 +228,12 @@ export class GroupReader {
     } catch (error) {
       // Deleted since it was listed.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'later';
-      this.#countUnreadable(path, error);
+      this.#troubles.unreadable(path, error);
       if (!(error instanceof GunicornOtelError)) return 'later';
       return error.code === 'GUNICORN_OTEL_ERR_SNAPSHOT_VERSION' ? 'version' : 'unreadable';
     }
   }
-
-  #countUnreadable(path: string, error: unknown): void {
-    const cause = causeOf(error);
-    this.#countError(cause, `${path} cannot be read: ${messageOf(error)}; ${REMEDIES[cause] ?? REMEDIES['torn']}`);
-  }
-
-  #countLost(path: string): void {
-    this.#countError('lost', `what ${path} has counted is lost: sums over the group fall by it`, 'error');
-  }
-
-  // One line per cause: a damaged file would otherwise say the same on every scrape.
-  #countError(cause: string, line: string, severity: 'warn' | 'error' = 'warn'): void {
-    const count = this.errors.get(cause) ?? 0;
-    if (count === 0) report(severity, line);
-    this.errors.set(cause, count + 1);
-  }
 }
-
-const REMEDIES: Readonly<Record<string, string>> = {
-  torn: 'its last good values stand in for it',
-  foreign: 'its last good values stand in for it; nothing else should write into this directory',
-  version: 'restart the whole group with one version; until then this process is not in the metrics',
-};
 
 // One that is only silent may go on some day (a container that was paused), with all that it has counted: it is kept while
 // there is room.
@@ -243,7 +241,8 @@ function isOver({ mark, snapshot }: WorkerState): boolean {
   return !isForeign(mark) || snapshot.identity.ended === true;
 }
 
-function causeOf(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  return (code ?? 'unknown').replace('GUNICORN_OTEL_ERR_SNAPSHOT_', '').toLowerCase();
+// Those that were found dead together, by a new reader say, went in the order of their last words.
+function byExit(a: WorkerState, b: WorkerState): number {
+  const apartMs = a.exitedAtMonotonicMs! - b.exitedAtMonotonicMs!;
+  return apartMs || a.snapshot.writtenAtMonotonicMs - b.snapshot.writtenAtMonotonicMs;
 }

@@ -1,5 +1,6 @@
 /** The app's own metrics as families that Prometheus accepts: named, labelled, one family per name, one sample per labels. */
-import { addTo, cellOf, type Member } from '../aggregate/merge.ts';
+import { addSum, type ExactSum, settle } from '../aggregate/exact-sum.ts';
+import { cellOf, type Member } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
 import type { Metric } from '../snapshot/dictionary.ts';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
@@ -25,7 +26,7 @@ const labelsOfAttributes = new WeakMap<Attributes, { labels: Record<string, stri
 interface Draft {
   readonly key: string;
   readonly descriptor: MetricDescriptor;
-  readonly cells: Map<string, { readonly labels: Record<string, string>; readonly cell: Float64Array }>;
+  readonly cells: Map<string, { readonly labels: Record<string, string>; readonly sum: ExactSum }>;
 }
 
 /** A family per name that is free; the names that stood for two different metrics are told, the later ones left out. */
@@ -61,7 +62,7 @@ class Drafts {
         type: TYPES[descriptor.kind],
         help: descriptor.description || name,
         additive: descriptor.kind === 'updowncounter',
-        points: [...cells.values()].map(({ labels, cell }): Point => ({ labels, value: pointValue(descriptor, cell) })),
+        points: [...cells.values()].map(({ labels, sum }): Point => ({ labels, value: pointValue(descriptor, sum) })),
       }));
   }
 }
@@ -85,13 +86,13 @@ export function appFamilies(
   for (const [key, { descriptor, series }] of scene.merged) {
     const draft = descriptor.scope === OWN_SCOPE ? undefined : drafts.get(key, descriptor);
     if (!draft) continue;
-    for (const { attributes, values } of series.values()) {
-      const { labels, key: labelsKey } = labelsOf(attributes);
+    for (const merged of series.values()) {
+      const { labels, key: labelsKey } = labelsOf(merged.attributes);
       const same = draft.cells.get(labelsKey);
       // Attributes that differ for OTel (200 and "200", a.b and a_b) may be one label set for Prometheus.
-      const cell = descriptor.bounds ? inBucketsOf(draft.descriptor, descriptor, values) : values;
-      if (same) addTo(same.cell, cell);
-      else draft.cells.set(labelsKey, { labels, cell: cell.slice() });
+      const sum = descriptor.bounds ? inBucketsOf(draft.descriptor, descriptor, merged) : merged;
+      if (same) addSum(same.sum, sum);
+      else draft.cells.set(labelsKey, { labels, sum: { values: sum.values.slice(), rest: sum.rest?.slice() } });
     }
   }
   for (const member of scene.members) {
@@ -116,7 +117,7 @@ function addGauges(drafts: Drafts, metric: Metric, { snapshot, alive }: Member, 
     // Two libraries of one process may have a gauge of one name: what was set last is what holds.
     draft.cells.set(labelsKey, {
       labels: combine ? labels : { ...labels, worker_id: workerId },
-      cell: same ? (combine ?? latest)(same.cell, cell) : cell,
+      sum: { values: same ? (combine ?? latest)(same.sum.values, cell) : cell },
     });
   }
 }
@@ -126,17 +127,20 @@ function differOnlyInBuckets(a: MetricDescriptor, b: MetricDescriptor): boolean 
   return a.kind === 'histogram' && b.kind === 'histogram' && a.unit === b.unit && a.name === b.name;
 }
 
-function inBucketsOf(to: MetricDescriptor, from: MetricDescriptor, cell: Float64Array): Float64Array {
+function inBucketsOf(to: MetricDescriptor, from: MetricDescriptor, { values, rest }: ExactSum): ExactSum {
   const bounds = from.bounds?.[0] ?? [];
-  return rebucket(cell.subarray(0, bounds.length + 2), bounds, to.bounds?.[0] ?? []);
+  const rebucketed = (cell: Float64Array) =>
+    rebucket(cell.subarray(0, bounds.length + 2), bounds, to.bounds?.[0] ?? []);
+  return { values: rebucketed(values), rest: rest && rebucketed(rest) };
 }
 
-function pointValue(descriptor: MetricDescriptor, cell: Float64Array): Point['value'] {
-  if (descriptor.kind !== 'histogram') return cell[0]!;
+function pointValue(descriptor: MetricDescriptor, sum: ExactSum): Point['value'] {
+  settle(sum);
+  if (descriptor.kind !== 'histogram') return sum.values[0]!;
   const told = descriptor.bounds?.[0] ?? [];
   // A program may give a bound twice, which would be a series twice.
   const bounds = [...new Set(told)].sort((a, b) => a - b);
-  return { cell: rebucket(cell.subarray(0, told.length + 2), told, bounds), bounds };
+  return { cell: rebucket(sum.values.subarray(0, told.length + 2), told, bounds), bounds };
 }
 
 function labelsOf(attributes: Attributes): { labels: Record<string, string>; key: string } {

@@ -1,5 +1,6 @@
 /** The request cells as points of a family: summed by the labels that the family has, per worker or over the group. */
-import { addTo, cellOf, type Member } from '../aggregate/merge.ts';
+import { addExactly, type ExactSum, settle } from '../aggregate/exact-sum.ts';
+import { cellOf, type Member } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
 import { OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
@@ -17,9 +18,8 @@ export const REQUEST_LABELS: Readonly<Record<string, string>> = {
 };
 const REQUEST_HISTOGRAMS: readonly RequestValue[] = ['duration', 'requestSize', 'responseSize'];
 
-interface Sum {
+interface Sum extends ExactSum {
   readonly labels: Record<string, string>;
-  readonly cell: Float64Array;
   readonly bounds: readonly number[];
 }
 
@@ -34,8 +34,8 @@ export function requestPoints(
     const all = { ...own, ...labelsOf(attributes, labels) };
     const key = JSON.stringify(all);
     const sum = sums.get(key);
-    if (!sum) sums.set(key, { labels: all, cell: cell.slice(), bounds });
-    else addTo(sum.cell, rebucket(cell, bounds, sum.bounds));
+    if (!sum) sums.set(key, { labels: all, values: cell.slice(), bounds });
+    else addExactly(sum, rebucket(cell, bounds, sum.bounds));
   };
   const addRequest = (
     own: Record<string, string>,
@@ -51,7 +51,10 @@ export function requestPoints(
   if (per === 'group') {
     for (const { descriptor, series } of scene.merged.values()) {
       if (!isRequests(descriptor)) continue;
-      for (const { attributes, values } of series.values()) addRequest({}, attributes, values, descriptor);
+      for (const { attributes, values, rest } of series.values()) {
+        addRequest({}, attributes, values, descriptor);
+        if (rest) addRequest({}, attributes, rest, descriptor);
+      }
     }
   } else {
     for (const worker of scene.workers) {
@@ -59,10 +62,11 @@ export function requestPoints(
       addWorker(worker, own);
     }
   }
-  return [...sums.values()].map(({ labels, cell, bounds }) => ({
-    labels,
-    value: value === 'count' ? countOf(cell) : { cell, bounds },
-  }));
+  return [...sums.values()].map((sum) => {
+    settle(sum);
+    const { labels, values, bounds } = sum;
+    return { labels, value: value === 'count' ? countOf(values) : { cell: values, bounds } };
+  });
 
   function addWorker({ snapshot }: Member, own: Record<string, string>): void {
     for (const { descriptor, series } of snapshot.metrics) {

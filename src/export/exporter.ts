@@ -91,7 +91,6 @@ export function startExporter(
     sampler,
     clock,
     startMs,
-    maxSeries: settings.maxSeries,
     view: (scene) =>
       project(
         scene,

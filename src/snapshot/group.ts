@@ -74,8 +74,11 @@ export function namesakeOf(path: string): ProcessMark | undefined {
  */
 export function hasEnded(path: string): boolean {
   const namesake = namesakeOf(path);
+  if (!namesake || isAlive(namesake)) return false;
+  // Deleted, by that process or others: nobody makes it anew.
+  if (!existsSync(path)) return true;
   const holder = readLeader(path)?.holder;
-  return namesake !== undefined && holder !== undefined && isSameProcess(namesake, holder) && !isAlive(namesake);
+  return holder !== undefined && isSameProcess(namesake, holder);
 }
 
 /**
@@ -92,11 +95,14 @@ export function leaveGroup(path: string, own: FileOwner, led: boolean): void {
     return;
   }
   const leader = readLeader(path);
-  if (leader && isHeld(path, leader)) return;
+  // It deletes the group when it ends.
+  if (namesake && leader?.holder && isSameProcess(namesake, leader.holder) && isHeld(path, leader)) return;
   try {
-    // In this order: of two that leave at once, the second one to look sees both gone.
+    // In this order: of two that leave at once, the second one to look sees both gone, whoever of them has led.
     markEnded(path, own.mark, own.threadId, own.run);
-    const goesOn = namesake === undefined && leader !== undefined && !leader.released;
+    const last = readLeader(path);
+    if (last && isHeld(path, last)) return;
+    const goesOn = namesake === undefined && last !== undefined && !last.released;
     if (!goesOn && isDeserted(path, own)) removeGroup(path);
   } catch {
     // The directory is gone, or cannot be written to: what is left is found by the next sweep.

@@ -3,11 +3,21 @@
  * making its file, which only one can; who finds the holder of one gone takes the next, and no number is ever taken twice.
  * So there is no lock to be broken, and a holder that was only thought to be gone finds a higher number than its own.
  */
-import { closeSync, openSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { isMarkedEnded, list } from './directory.ts';
-import { isAlive, type ProcessMark } from './process-mark.ts';
+import { isAlive, isSameProcess, type ProcessMark } from './process-mark.ts';
 
 /** Who touches its lock less often than this has died where nobody can see it, or its exporter cannot be started. */
 export const STALE_MS = 5000;
@@ -79,7 +89,8 @@ export class LeaderWatch {
    */
   vacancy(nowMs = performance.now()): number | undefined {
     const leader = readLeader(this.#directory);
-    if (!leader) return 0;
+    // Without its directory there is no group: it comes back, or has ended.
+    if (!leader) return existsSync(this.#directory) ? 0 : undefined;
     if (leader.number !== this.#seen?.number || leader.touchedMs !== this.#seen.touchedMs) {
       this.#seen = leader;
       this.#seenAtMs = nowMs;
@@ -115,7 +126,7 @@ export function takeLead(directory: string, holder: Holder, after: number, start
 /** Says that the lead is still held; to be called once a second. @returns false when somebody else has it now. @throws never */
 export function holdLead(directory: string, lead: Lead): boolean {
   const highest = Math.max(0, ...numbers(directory));
-  if (highest > lead.number) return false;
+  if (highest > lead.number || isOthers(directory, lead)) return false;
   try {
     // Somebody has deleted it, or the whole directory.
     if (highest < lead.number) makeLock(directory, lead);
@@ -129,12 +140,19 @@ export function holdLead(directory: string, lead: Lead): boolean {
 
 /** Gives the lead back: the next one to look takes it. @throws never */
 export function releaseLead(directory: string, lead: Lead): void {
+  if (isOthers(directory, lead)) return;
   try {
     // Its file stays, or its number would be taken again.
     writeFileSync(lockPath(directory, lead.number), JSON.stringify({ ...lead, released: true }), { flag: 'r+' });
   } catch {
     // Directory gone, or not to be written to: it goes stale.
   }
+}
+
+// After the deletion of all locks somebody else may have begun anew, and have taken the same number.
+function isOthers(directory: string, { number, holder }: Lead): boolean {
+  const other = contentOf(lockPath(directory, number)).holder;
+  return other !== undefined && !(isSameProcess(other, holder) && other.threadId === holder.threadId);
 }
 
 function makeLock(directory: string, lead: Lead): boolean {

@@ -1,0 +1,158 @@
+/** The leader of processes side by side dies, ends or hangs: another takes over the port and the totals. */
+import assert from 'node:assert/strict';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { sum } from './exposition.ts';
+import {
+  ANSWERS,
+  areLiving,
+  countsExactly,
+  endpointAt,
+  inWords,
+  leaderAt,
+  lockHolder,
+  PROMISED_GAP_MS,
+  watchEndpoint,
+} from './one-endpoint.ts';
+import { freePort, freshDirectory, type Running, startApp, until } from './processes.ts';
+import { active, COUNT } from './request-count.ts';
+import { requests } from './requests.ts';
+import { startLoad } from './steady-load.ts';
+
+const APP = 'ends-as-pm2-asks.mjs';
+const KILLS = 5;
+// What an answer read so long before the kill has counted is safe; on noisy cores (20 ms are promised).
+const ANSWER_SAFE_MS = 50;
+
+test('the leader is killed again and again under load: no sum falls, the endpoint is back at once', async (t) => {
+  // One follower: of many, one always happens to look at once.
+  const team = await startTeam(t, 2);
+  const watch = await watchEndpoint(t, team.port);
+  const load = startLoad(t, () => team.living().map(({ port }) => port));
+  const killedAt = new Map<number, number>();
+  for (let kill = 0; kill < KILLS; kill += 1) {
+    const before = load.answers.length;
+    await until(() => load.answers.length > before + 100, 'a hundred answers under load');
+    const leader = await leaderAt(team.port);
+    killedAt.set(leader, performance.now());
+    await team.end(leader, 'SIGKILL');
+    // A new one would take the lead at its start.
+    assert.notEqual(await leaderAt(team.port), leader);
+    await team.startOne();
+  }
+  await load.stop();
+  const endpoint = endpointAt(team.port);
+  const counted = await until(async () => {
+    const samples = await endpoint.scrape();
+    return active(samples) === 0 && sum(samples, COUNT);
+  }, 'nothing under way');
+  await areLiving(endpoint, 2);
+  const watched = await watch.stop();
+  const safe = load.answers.filter(({ pid, readAt }) => readAt < (killedAt.get(pid) ?? Infinity) - ANSWER_SAFE_MS);
+  t.diagnostic(`${load.answers.length} answers read, ${load.sent()} sent, ${counted} counted; ${inWords(watched)}`);
+  assert.ok(counted >= safe.length, `${counted} counted, ${safe.length} were safe`);
+  assert.ok(counted <= load.sent(), `${counted} counted, ${load.sent()} sent`);
+  // The middle one of them: a machine that is busy elsewhere may stretch one, and none is longer by design.
+  assert.ok(watched.gapsMs[Math.floor(KILLS / 2)]! <= PROMISED_GAP_MS, inWords(watched));
+});
+
+for (const [how, signal] of [
+  ['ends by process.exit', 'SIGINT'],
+  ['ends by a signal', 'SIGTERM'],
+] as const) {
+  test(`a leader that ${how} gives the port and the totals to the next, down to the last`, async (t) => {
+    const team = await startTeam(t, 3);
+    const endpoint = endpointAt(team.port);
+    const watch = await watchEndpoint(t, team.port);
+    let count = 0;
+    for (let left = 3; left > 0; left -= 1) {
+      for (const { port } of team.living()) count += (await requests(`http://127.0.0.1:${port}/`, 2)).length;
+      await countsExactly(endpoint, count);
+      await areLiving(endpoint, left);
+      if (left > 1) await team.end(await leaderAt(team.port), signal);
+    }
+    t.diagnostic(inWords(await watch.stop()));
+  });
+}
+
+for (const end of ['goes on', 'is killed'] as const) {
+  test(`a leader that hangs is followed by another, which has the port when the first ${end}`, async (t) => {
+    const team = await startTeam(t, 3);
+    const endpoint = endpointAt(team.port);
+    for (const { port } of team.living()) await requests(`http://127.0.0.1:${port}/`, 2);
+    await countsExactly(endpoint, 6);
+    const watch = await watchEndpoint(t, team.port);
+    const hung = await leaderAt(team.port);
+    process.kill(hung, 'SIGSTOP');
+    const next = await until(() => {
+      const holder = lockHolder(team.directory);
+      return holder !== hung && holder;
+    }, 'another holder of the lock');
+    for (const { port, pid } of team.living()) if (pid !== hung) await requests(`http://127.0.0.1:${port}/`, 1);
+    if (end === 'goes on') process.kill(hung, 'SIGCONT');
+    else await team.end(hung, 'SIGKILL');
+    await until(async () => (await leaderAt(team.port)) === next, `${next} at port ${team.port}`);
+    await countsExactly(endpoint, 8);
+    for (const { port } of team.living()) await requests(`http://127.0.0.1:${port}/`, 1);
+    const living = end === 'goes on' ? 3 : 2;
+    await countsExactly(endpoint, 8 + living);
+    await areLiving(endpoint, living);
+    t.diagnostic(inWords(await watch.stop()));
+    assert.equal(lockHolder(team.directory), next, 'the lead has not come back');
+    assert.equal(sum(await endpoint.scrape(), ANSWERS), 8 + living);
+  });
+}
+
+test('a leader whose lock is deleted while it hangs leaves the lead to the next, of whatever number', async (t) => {
+  const team = await startTeam(t, 3);
+  const endpoint = endpointAt(team.port);
+  for (const { port } of team.living()) await requests(`http://127.0.0.1:${port}/`, 2);
+  await countsExactly(endpoint, 6);
+  const hung = await leaderAt(team.port);
+  process.kill(hung, 'SIGSTOP');
+  const [group] = readdirSync(team.directory);
+  for (const file of readdirSync(join(team.directory, group!))) {
+    if (file.startsWith('leader-')) rmSync(join(team.directory, group!, file));
+  }
+  const next = await until(() => lockHolder(team.directory), 'another holder of the lock');
+  assert.notEqual(next, hung);
+  process.kill(hung, 'SIGCONT');
+  await until(async () => (await leaderAt(team.port)) === next, `${next} at port ${team.port}`);
+  for (const { port } of team.living()) await requests(`http://127.0.0.1:${port}/`, 1);
+  await countsExactly(endpoint, 9);
+  await areLiving(endpoint, 3);
+  assert.equal(lockHolder(team.directory), next);
+});
+
+type App = Running & { port: number };
+
+interface Team {
+  /** Of the endpoint. */
+  port: number;
+  directory: string;
+  living(): App[];
+  startOne(): Promise<App>;
+  /** Resolves when it has ended. */
+  end(pid: number, signal: NodeJS.Signals): Promise<void>;
+}
+
+async function startTeam(t: TestContext, count: number): Promise<Team> {
+  const port = await freePort();
+  const directory = freshDirectory(t);
+  const env = { OTEL_SERVICE_NAME: 'till', PROMETHEUS_METRICS_PORT: String(port) };
+  const living: App[] = [];
+  const startOne = async () => {
+    const app = { ...(await startApp(t, APP, { env, directory })) };
+    living.push(app);
+    return app;
+  };
+  const end = async (pid: number, signal: NodeJS.Signals) => {
+    const index = living.findIndex((app) => app.pid === pid);
+    const [app] = living.splice(index, 1);
+    app!.child.kill(signal);
+    await app!.ended();
+  };
+  await Promise.all(Array.from({ length: count }, startOne));
+  return { port, directory, living: () => living, startOne, end };
+}
