@@ -388,6 +388,18 @@ describe('a thread whose process lives on', () => {
     assert.equal(sumOf(reader), 2);
     assert.ok(!existsSync(join(directory, `${snapshotFile(ownMark(), 6)}.ended`)));
   });
+
+  it('that was terminated while it laid out its file anew leaves nothing of that', (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, ownMark(), 2, { threadId: 6 });
+    writeFileSync(join(directory, `${snapshotFile(ownMark(), 6)}.new`), 'half a layout');
+    const reader = new GroupReader({ directory, exitedRetentionMs: 1000 });
+    markEnded(directory, ownMark(), 6);
+    reader.read(0);
+    reader.read(1000);
+    assert.deepEqual(readdirSync(directory).sort(), withCopies(TOTALS_FILE).sort());
+    assert.equal(sumOf(reader), 2);
+  });
 });
 
 const COUNTER = { name: 'c', description: '', unit: '', kind: 'counter', scope: 'app' } as const;

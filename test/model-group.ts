@@ -73,8 +73,8 @@ export class RealExporter {
   }
 
   /** The text of a scrape. */
-  scrape(): Promise<string> {
-    return this.#scraper.scrape();
+  async scrape(): Promise<string> {
+    return String(await this.#scraper.scrape());
   }
 }
 

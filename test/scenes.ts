@@ -95,7 +95,7 @@ export async function render(metrics: MetricData[]): Promise<string> {
       errors: [],
     }),
   };
-  return new Scraper({ producer, resource, timeoutMs: 1000 }).scrape();
+  return String(await new Scraper({ producer, resource, timeoutMs: 1000 }).scrape());
 }
 
 export interface Request {

@@ -1,7 +1,7 @@
 /** Holds src/server/server.ts over real HTTP: what is answered to whom, and that a failed scrape is never a 200. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
@@ -45,6 +45,27 @@ describe('the endpoint', () => {
   it('counts lengths in bytes, not characters', async (t) => {
     const { get } = await serve(t, { scrape: async () => 'größe{ort="☃"} 1\n' });
     assert.equal((await get('/metrics')).text, 'größe{ort="☃"} 1\n');
+  });
+
+  it('answers each of two scrapes with its own text, though both lie in the same memory', async (t) => {
+    const memory = Buffer.alloc(4e6);
+    let scrapes = 0;
+    const { get, port } = await serve(t, {
+      scrape: async () => {
+        scrapes += 1;
+        return memory.fill(String(scrapes));
+      },
+    });
+    // One that takes nothing of its answer until the other has been there.
+    const slow = httpRequest({ host: '127.0.0.1', agent: false, port, path: '/metrics' }).end();
+    const [first] = (await once(slow, 'response')) as [IncomingMessage];
+    for (const accepted of ['gzip', 'identity']) {
+      const { bytes, headers } = await get('/metrics', { 'accept-encoding': accepted });
+      const text = String(headers['content-encoding'] ? gunzipSync(bytes) : bytes);
+      assert.ok(text === String(scrapes).repeat(memory.length), accepted);
+    }
+    assert.equal(scrapes, 3);
+    assert.ok(Buffer.concat(await first.toArray()).equals(Buffer.alloc(memory.length, '1')));
   });
 
   it('has 404 for every other path, those that objects have included', async (t) => {

@@ -13,8 +13,8 @@ export class SeriesPlaces {
   /** Per metric; what is more is one overflow series. */
   readonly maxSeries: number;
   readonly #metrics = new Map<string, Set<string>>();
-  readonly #full = new Set<string>();
-  readonly #kept = new Set<string>();
+  /** How many places were taken when they were written down last. */
+  readonly #kept = new Map<string, number>();
   readonly #leftOut = new Set<string>();
   readonly #onLeftOut: (metric: string) => void;
   readonly #maxMetrics: number;
@@ -37,10 +37,7 @@ export class SeriesPlaces {
   take(metric: string, series: string): boolean {
     const places = this.#of(metric);
     if (places.has(series)) return true;
-    if (places.size >= this.maxSeries) {
-      this.#full.add(metric);
-      return false;
-    }
+    if (places.size >= this.maxSeries) return false;
     places.add(series);
     return true;
   }
@@ -63,14 +60,19 @@ export class SeriesPlaces {
     return this.#metrics.keys();
   }
 
-  /** Metrics that have refused a series: whoever reads the group next must be told who has a place. */
+  /**
+   * Metrics whose places may run out, with places taken that are not written down: whoever reads the group next must be
+   * told who has one, or could give it to another.
+   */
   get unkept(): string[] {
-    return [...this.#full].filter((metric) => !this.#kept.has(metric));
+    const isUnkept = ([metric, { size }]: [string, Set<string>]) =>
+      size >= this.maxSeries / 2 && this.#kept.get(metric) !== size;
+    return [...this.#metrics].filter(isUnkept).map(([metric]) => metric);
   }
 
   /** These are written down. */
   keep(metrics: Iterable<string>): void {
-    for (const metric of metrics) this.#kept.add(metric);
+    for (const metric of metrics) this.#kept.set(metric, this.#of(metric).size);
   }
 
   #of(metric: string): Set<string> {

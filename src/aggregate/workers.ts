@@ -125,7 +125,7 @@ export class GroupReader {
     return this.#totals.members;
   }
 
-  /** Where a series found no place: writes into the totals who has one, for the reader that comes after this. @throws never */
+  /** Where places may run out: writes into the totals who has one, for the reader that comes after this. @throws never */
   keepPlaces(merged: Merged, nowMonotonicMs = monotonicMs()): void {
     const metrics = this.places.unkept;
     if (metrics.length > 0 && this.#add([placesLeft(merged, metrics, nowMonotonicMs)], nowMonotonicMs)) {

@@ -32,26 +32,28 @@ export function toMetricData(
     descriptor: { name, description: help, unit: '', valueType: ValueType.DOUBLE },
     aggregationTemporality: AggregationTemporality.CUMULATIVE,
   };
-  const dataPoints = points.map(({ labels, value }) => ({ startTime, endTime, attributes: labels, value }));
+  const timed = <T>(read: (value: Point['value']) => T) =>
+    points.map(({ labels, value }) => ({ startTime, endTime, attributes: labels, value: read(value) }));
   if (type === 'histogram') {
-    const histograms = dataPoints.map((point) => ({ ...point, value: toHistogram(point.value) }));
-    return { ...base, dataPointType: DataPointType.HISTOGRAM, dataPoints: histograms };
+    return { ...base, dataPointType: DataPointType.HISTOGRAM, dataPoints: timed(toHistogram) };
   }
-  const numbers = dataPoints as {
-    startTime: HrTime;
-    endTime: HrTime;
-    attributes: Record<string, string>;
-    value: number;
-  }[];
+  const dataPoints = timed((value) => value as number);
   return type === 'counter' || additive
-    ? { ...base, dataPointType: DataPointType.SUM, isMonotonic: type === 'counter', dataPoints: numbers }
-    : { ...base, dataPointType: DataPointType.GAUGE, dataPoints: numbers };
+    ? { ...base, dataPointType: DataPointType.SUM, isMonotonic: type === 'counter', dataPoints }
+    : { ...base, dataPointType: DataPointType.GAUGE, dataPoints };
 }
 
+// The bounds are shared by all series that have them; OTel's readers do not write to what they read.
 function toHistogram(value: Point['value']) {
   if (typeof value === 'number') throw new TypeError('a histogram has no single value');
   const { cell, bounds } = value;
-  return { sum: cell[0]!, count: countOf(cell), buckets: { boundaries: [...bounds], counts: [...cell.subarray(1)] } };
+  const counts: number[] = [];
+  let count = 0;
+  for (let i = 1; i < cell.length; i += 1) {
+    counts.push(cell[i]!);
+    count += cell[i]!;
+  }
+  return { sum: cell[0]!, count, buckets: { boundaries: bounds as number[], counts } };
 }
 
 /** Unix ms as OTel's pair of seconds and nanoseconds. */
@@ -61,7 +63,9 @@ export function toHrTime(unixMs: number): HrTime {
 
 /** How many values a histogram has counted. @param histogram - its cell: the sum, then a count per bucket */
 export function countOf(histogram: Float64Array): number {
-  return histogram.subarray(1).reduce((sum, count) => sum + count, 0);
+  let sum = 0;
+  for (let i = 1; i < histogram.length; i += 1) sum += histogram[i]!;
+  return sum;
 }
 
 /**
@@ -73,7 +77,7 @@ export function countOf(histogram: Float64Array): number {
  * @returns the same for the buckets of `to`; `cell` itself where they are equal
  */
 export function rebucket(cell: Float64Array, from: readonly number[], to: readonly number[]): Float64Array {
-  if (from.length === to.length && from.every((bound, i) => bound === to[i])) return cell;
+  if (isSameList(from, to)) return cell;
   const result = new Float64Array(to.length + 2);
   result[0] = cell[0]!;
   for (let i = 0; i <= from.length; i += 1) {
@@ -81,4 +85,12 @@ export function rebucket(cell: Float64Array, from: readonly number[], to: readon
     result[1 + (bucket === -1 ? to.length : bucket)]! += cell[1 + i]!;
   }
   return result;
+}
+
+// Of two workers these are two lists; this is asked for every cell of every worker.
+function isSameList(a: readonly number[], b: readonly number[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -18,10 +18,21 @@ export const REQUEST_LABELS: Readonly<Record<string, string>> = {
 };
 const REQUEST_HISTOGRAMS: readonly RequestValue[] = ['duration', 'requestSize', 'responseSize'];
 
+const NO_ATTRIBUTES: Attributes = {};
+
 interface Sum extends ExactSum {
   readonly labels: Record<string, string>;
   readonly bounds: readonly number[];
 }
+
+/** What a family takes of a cell's attributes; `key` is equal for equal labels. */
+interface Taken {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly key: string;
+}
+
+// By the labels of a family. Attributes live as long as the series they name, so this is done once and not on every scrape.
+const takenOf = new Map<string, WeakMap<Attributes, Taken>>();
 
 /** @param labels - of the family, `worker_id` first where it is per worker */
 export function requestPoints(
@@ -29,56 +40,64 @@ export function requestPoints(
   scene: Scene,
   labels: readonly string[],
 ): Point[] {
-  const sums = new Map<string, Sum>();
-  const add = (own: Record<string, string>, attributes: Attributes, cell: Float64Array, bounds: readonly number[]) => {
-    const all = { ...own, ...labelsOf(attributes, labels) };
-    const key = JSON.stringify(all);
-    const sum = sums.get(key);
-    if (!sum) sums.set(key, { labels: all, values: cell.slice(), bounds });
-    else addExactly(sum, rebucket(cell, bounds, sum.bounds));
+  const take = takerOf(labels);
+  /** By worker, then by what is taken of the attributes. */
+  const sums = new Map<string | undefined, Map<string, Sum>>();
+  const add = (workerId: string | undefined, attributes: Attributes, cell: Float64Array, bounds: readonly number[]) => {
+    const { labels: taken, key } = take(attributes);
+    let own = sums.get(workerId);
+    if (!own) {
+      own = new Map();
+      sums.set(workerId, own);
+    }
+    const sum = own.get(key);
+    if (sum) addExactly(sum, rebucket(cell, bounds, sum.bounds));
+    else {
+      const all = workerId === undefined ? { ...taken } : { worker_id: workerId, ...taken };
+      own.set(key, { labels: all, values: cell.slice(), bounds });
+    }
   };
-  const addRequest = (
-    own: Record<string, string>,
-    attributes: Attributes,
-    cell: Float64Array,
-    descriptor: MetricDescriptor,
-  ) => {
-    if (only === 'failed' && attributes['error.type'] === undefined) return;
-    const { part, bounds } = histogramOf(descriptor, cell, value);
-    add(own, attributes, part, bounds);
-  };
+  const isWanted = (attributes: Attributes) => only !== 'failed' || attributes['error.type'] !== undefined;
 
   if (per === 'group') {
     for (const { descriptor, series } of scene.merged.values()) {
       if (!isRequests(descriptor)) continue;
+      const { from, to, bounds } = partOf(descriptor, value);
       for (const { attributes, values, rest } of series.values()) {
-        addRequest({}, attributes, values, descriptor);
-        if (rest) addRequest({}, attributes, rest, descriptor);
+        if (!isWanted(attributes)) continue;
+        add(undefined, attributes, values.subarray(from, to), bounds);
+        if (rest) add(undefined, attributes, rest.subarray(from, to), bounds);
       }
     }
   } else {
-    for (const worker of scene.workers) {
-      const own = { worker_id: worker.snapshot.identity.workerId };
-      addWorker(worker, own);
-    }
+    for (const worker of scene.workers) addWorker(worker);
   }
-  return [...sums.values()].map((sum) => {
-    settle(sum);
-    const { labels, values, bounds } = sum;
-    return { labels, value: value === 'count' ? countOf(values) : { cell: values, bounds } };
-  });
+  return [...sums.values()].flatMap((own) =>
+    [...own.values()].map((sum) => {
+      settle(sum);
+      const { labels, values, bounds } = sum;
+      return { labels, value: value === 'count' ? countOf(values) : { cell: values, bounds } };
+    }),
+  );
 
-  function addWorker({ snapshot }: Member, own: Record<string, string>): void {
-    for (const { descriptor, series } of snapshot.metrics) {
-      const isBeside = and !== undefined && descriptor.scope === OWN_SCOPE && descriptor.name === and;
+  function addWorker({ snapshot: { identity, metrics, values } }: Member): void {
+    const { workerId } = identity;
+    for (const { descriptor, series } of metrics) {
+      if (and !== undefined && descriptor.scope === OWN_SCOPE && descriptor.name === and) {
+        for (const entry of series) {
+          const cell = cellOf(descriptor, entry, values);
+          if (cell) add(workerId, entry.attributes, Float64Array.of(0, cell[0]!), []);
+        }
+      }
+      if (!isRequests(descriptor)) continue;
+      const { from, to, bounds } = partOf(descriptor, value);
       // A worker that has served nothing yet has its families all the same, at 0.
-      if (isRequests(descriptor) && labels.length === 1) addRequest(own, {}, emptyCell(descriptor), descriptor);
-      if (!isBeside && !isRequests(descriptor)) continue;
+      if (labels.length === 1 && isWanted(NO_ATTRIBUTES)) {
+        add(workerId, NO_ATTRIBUTES, new Float64Array(to - from), bounds);
+      }
       for (const entry of series) {
-        const cell = cellOf(descriptor, entry, snapshot.values);
-        if (!cell) continue;
-        if (isBeside) add(own, entry.attributes, Float64Array.of(0, cell[0]!), []);
-        else addRequest(own, entry.attributes, cell, descriptor);
+        const cell = isWanted(entry.attributes) ? cellOf(descriptor, entry, values) : undefined;
+        if (cell) add(workerId, entry.attributes, cell.subarray(from, to), bounds);
       }
     }
   }
@@ -86,6 +105,21 @@ export function requestPoints(
 
 function isRequests({ scope, name }: MetricDescriptor): boolean {
   return scope === OWN_SCOPE && name === REQUESTS_METRIC;
+}
+
+function takerOf(labels: readonly string[]): (attributes: Attributes) => Taken {
+  const family = labels.join();
+  const known = takenOf.get(family) ?? new WeakMap<Attributes, Taken>();
+  takenOf.set(family, known);
+  return (attributes) => {
+    let taken = known.get(attributes);
+    if (!taken) {
+      const own = labelsOf(attributes, labels);
+      taken = { labels: own, key: JSON.stringify(own) };
+      known.set(attributes, taken);
+    }
+    return taken;
+  };
 }
 
 function labelsOf(attributes: Attributes, labels: readonly string[]): Record<string, string> {
@@ -101,12 +135,8 @@ function labelsOf(attributes: Attributes, labels: readonly string[]): Record<str
 }
 
 // The histograms of a request cell lie one behind the other; a request is counted in each, so any of them tells how many.
-function histogramOf({ bounds = [] }: MetricDescriptor, cell: Float64Array, value: RequestValue) {
+function partOf({ bounds = [] }: MetricDescriptor, value: RequestValue) {
   const index = Math.max(0, REQUEST_HISTOGRAMS.indexOf(value));
-  const start = bounds.slice(0, index).reduce((sum, list) => sum + list.length + 2, 0);
-  return { part: cell.subarray(start, start + bounds[index]!.length + 2), bounds: bounds[index]! };
-}
-
-function emptyCell({ bounds = [] }: MetricDescriptor): Float64Array {
-  return new Float64Array(bounds.reduce((sum, list) => sum + list.length + 2, 0));
+  const from = bounds.slice(0, index).reduce((sum, list) => sum + list.length + 2, 0);
+  return { from, to: from + bounds[index]!.length + 2, bounds: bounds[index]! };
 }

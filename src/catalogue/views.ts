@@ -82,8 +82,15 @@ const PROJECTIONS: { readonly [K in Source['from']]: (source: From<K>, context: 
 // target_info is the serializer's own.
 const TAKEN = ['target_info', ...METRICS.flatMap(({ name, type }) => sampleNames(name, type))];
 
-/** The documented families in the order of the catalogue, then the app's by name. */
+/** The documented families in the order of the catalogue, then the app's by name, as OTel's readers take them. */
 export function project(scene: Scene, exporter: ExporterState, options: ViewOptions): MetricData[] {
+  const startTime = toHrTime(scene.startMs);
+  const endTime = toHrTime(scene.nowMs);
+  return familiesOf(scene, exporter, options).map((family) => toMetricData(family, startTime, endTime));
+}
+
+/** The same before they are OTel's. */
+export function familiesOf(scene: Scene, exporter: ExporterState, options: ViewOptions): Family[] {
   const app = appFamilies(scene, TAKEN, options.gaugeModes);
   const documented = METRICS.map((row): Family => {
     const labels = options.labels === 'detailed' ? [...row.labels, ...(row.detailedLabels ?? [])] : row.labels;
@@ -92,9 +99,7 @@ export function project(scene: Scene, exporter: ExporterState, options: ViewOpti
     const additive = row.type === 'gauge' && row.source.from === 'sum';
     return { ...row, additive, points: projection(row.source, context) };
   });
-  const startTime = toHrTime(scene.startMs);
-  const endTime = toHrTime(scene.nowMs);
-  return [...documented, ...app.families].map((family) => toMetricData(family, startTime, endTime));
+  return [...documented, ...app.families];
 }
 
 function projectWorkers({ value }: From<'worker'>, { scene, options }: Context): Point[] {

@@ -1,11 +1,12 @@
 /**
- * Text for a scrape: OTel's PrometheusExporter collects as the MetricReader that it is, OTel's serializer renders. Its
- * request handler is not used: it answers a failed collection with 200 and hangs on a failed rendering.
+ * Text for a scrape: OTel's PrometheusExporter collects as the MetricReader that it is, exposition.ts renders. OTel's request
+ * handler is not used: it answers a failed collection with 200 and hangs on a failed rendering.
  */
-import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import type { Resource } from '@opentelemetry/resources';
 import { MeterProvider, type MetricProducer } from '@opentelemetry/sdk-metrics';
 import { GunicornOtelError } from '../errors.ts';
+import { Exposition } from './exposition.ts';
 import { settledResource } from './resource.ts';
 
 export interface ScraperOptions {
@@ -27,10 +28,9 @@ export interface ScrapeStats {
 export class Scraper {
   readonly stats: ScrapeStats = { scrapes: 0, scrapeErrors: 0, lastScrapeSeconds: 0, series: 0 };
   readonly #exporter: PrometheusExporter;
-  // withoutScopeInfo: a documented metric has its documented labels and no others.
-  readonly #serializer = new PrometheusSerializer('', false, undefined, false, true);
+  readonly #exposition = new Exposition();
   readonly #timeoutMs: number;
-  #running: Promise<string> | undefined;
+  #running: Promise<Buffer> | undefined;
 
   constructor({ producer, resource, timeoutMs }: ScraperOptions) {
     this.#exporter = new PrometheusExporter({ preventServerStart: true, metricProducers: [producer] });
@@ -44,21 +44,21 @@ export class Scraper {
    *
    * @throws GUNICORN_OTEL_ERR_SCRAPE when collecting or rendering failed · _TIMEOUT when it took longer than allowed
    */
-  scrape(): Promise<string> {
+  scrape(): Promise<Buffer> {
     this.#running ??= this.#collect().finally(() => {
       this.#running = undefined;
     });
     return this.#running;
   }
 
-  async #collect(): Promise<string> {
+  async #collect(): Promise<Buffer> {
     const startMs = performance.now();
     this.stats.scrapes += 1;
     try {
       const { resourceMetrics, errors } = await this.#withTimeout(this.#exporter.collect());
       if (errors.length > 0) throw errors[0];
       const resource = settledResource(resourceMetrics.resource);
-      const text = this.#serializer.serialize({ ...resourceMetrics, resource });
+      const text = this.#exposition.render({ ...resourceMetrics, resource });
       this.stats.series = resourceMetrics.scopeMetrics
         .flatMap(({ metrics }) => metrics)
         .reduce((sum, { dataPoints }) => sum + dataPoints.length, 0);

@@ -66,9 +66,14 @@ export function isMarkedEnded(path: string, mark: ProcessMark, threadId: number)
   return existsSync(join(path, `${snapshotFile(mark, threadId)}${ENDED_SUFFIX}`));
 }
 
-/** Deletes a snapshot file and what was said of it. @throws system errors other than that it is gone */
+/**
+ * Deletes a snapshot file, the next layout that a terminated thread has left unfinished, and what was said of it.
+ *
+ * @throws system errors other than that it is gone
+ */
 export function deleteSnapshot(path: string, file: string): void {
   rmSync(join(path, file), { force: true });
+  rmSync(join(path, `${file}.new`), { force: true });
   rmSync(join(path, `${file}${ENDED_SUFFIX}`), { force: true });
 }
 

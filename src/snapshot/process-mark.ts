@@ -79,7 +79,8 @@ function readNamespace(): number {
 // be told (not Linux, no handle left, /proc closed): only a process that is known to be gone may be taken for dead.
 function processStart(pid: number): number | 'gone' | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // As UTF-8 it is read without a buffer of 64 KB per look.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? 'gone' : Number(fields[19]);
   } catch (error) {

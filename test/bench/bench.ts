@@ -1,12 +1,14 @@
 /** `npm run bench`: every part in order, or those named; each prints a table and says which of its targets are met. */
 import { redisValue } from './redis-value.ts';
 import { requestCost } from './request-cost.ts';
+import { scrapeCost } from './scrape-cost.ts';
 import { startUp } from './start-up.ts';
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   'request-cost': requestCost,
   'start-up': startUp,
   'redis-value': redisValue,
+  'scrape-cost': scrapeCost,
 };
 
 const wanted = process.argv.slice(2);

@@ -78,9 +78,9 @@ export function isOfTheLiving(fleet: Fleet): Check {
       const deadMs = dead.get(key) ?? 0;
       if (deadMs > SHARED_MS) violation(`${seriesOf(sample)} is shown ${Math.round(deadMs)} ms after its end`);
     }
-    for (const { key, isThread, doomed } of lived) {
-      // A thread ends a while before its process says so.
-      if (!shown.has(key) && !(isThread && doomed)) violation(`${key} lives and is not shown`);
+    for (const { key, doomed } of lived) {
+      // One that ends says so itself, a while before it is gone.
+      if (!shown.has(key) && !doomed) violation(`${key} lives and is not shown`);
     }
   };
 }

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Sample, select, sum } from '../exposition.ts';
+import { type Sample, sum } from '../exposition.ts';
 import { fixture, freshDirectory, type Owner, type Running, start, until } from '../processes.ts';
 import { active, COUNT } from '../request-count.ts';
 import type { Scene } from './actions.ts';
@@ -92,8 +92,8 @@ export async function soak(owner: Owner, { seconds, seed }: SoakOptions): Promis
   await traffic.stop();
   await violations.unless(allIsCounted(watch, ledger));
   await violations.unless(onlyTheLivingAreLeft(watch, fleet, directory));
+  await violations.unless(membersAreThoseThatLive(watch, fleet));
   await watch.stop();
-  holdTotals(watch.samples, fleet, (what) => violations.add(what));
   // With detailed labels there is no sum of them: it is told by worker, and for a while.
   if (!detailed) holdRestarts(watch.samples, fleet, (what) => violations.add(what));
   await violations.unless(endsWhole(app));
@@ -166,10 +166,12 @@ function onlyTheLivingAreLeft(watch: Watch, fleet: Fleet, directory: string): Pr
   );
 }
 
-function holdTotals(samples: readonly Sample[], fleet: Fleet, violation: (what: string) => void): void {
-  const members = sum(samples as Sample[], 'fleet_members');
-  if (members !== fleet.living().length) violation(`${members} members, of ${fleet.living().length} that live`);
-  if (select(samples as Sample[], 'fleet_run_seconds_total').length !== 1) violation('no observed counter');
+function membersAreThoseThatLive(watch: Watch, fleet: Fleet): Promise<unknown> {
+  const members = () => sum(watch.samples as Sample[], 'fleet_members');
+  return until(
+    () => members() === fleet.living().length,
+    () => `${members()} members, of ${fleet.living().map(({ key }) => key)} that live`,
+  );
 }
 
 function holdRestarts(samples: readonly Sample[], fleet: Fleet, violation: (what: string) => void): void {
