@@ -1,17 +1,21 @@
 /** The exporter's thread as its process sees it: started, watched, started again when it dies; never keeps the process. */
 import { createRequire } from 'node:module';
-import { setTimeout } from 'node:timers';
+import { clearInterval, setInterval, setTimeout } from 'node:timers';
 import { Worker } from 'node:worker_threads';
 import type { MetricData } from '@opentelemetry/sdk-metrics';
 import { GunicornOtelError, messageOf } from './errors.ts';
 import type { Answer, Exporter, ExporterOptions, Order, ThreadData } from './export/exporter.ts';
-import { OWN_THREAD } from './record/threads.ts';
 import { report } from './report.ts';
+import { OWN_THREAD } from './started-threads.ts';
 
-const FIRST_RESTART_MS = 500;
-const MAX_RESTART_MS = 30_000;
-// A thread that lived so long had not failed to start.
-const SETTLED_MS = 10_000;
+// The first restart comes at once; where the new thread dies before its first beat, which is a second after its start, the
+// next one comes later and later.
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 30_000;
+// A thread that has not beaten for so many looks of its process does nothing any more, and will not again. Looks, not time:
+// a process that was stopped finds its thread as it has left it.
+const LOOK_MS = 1000;
+const MAX_MISSED_LOOKS = 15;
 // A scrape makes garbage in one go: V8's default lets it grow to tens of MB before it looks, and gains no time by that.
 const MAX_YOUNG_MB = 2;
 // For the last pushes of one that is told to stop; the process may end before.
@@ -40,7 +44,8 @@ export class ExporterThread {
   /** Collections that were asked for and not answered yet, by number. */
   readonly #waiting = new Map<number, Asked>();
   #asked = 0;
-  #restartMs = FIRST_RESTART_MS;
+  /** Before the next restart; 0 after a beat. */
+  #backoffMs = 0;
   #listening: (url: string | undefined) => void = () => {};
   /** Where the endpoint is, once it listens; undefined when none is to be opened. */
   readonly url = new Promise<string | undefined>((resolve) => {
@@ -98,7 +103,7 @@ export class ExporterThread {
 
   #start(): void {
     if (this.#stopped) return;
-    const startedMs = Date.now();
+    const beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     // Nothing that is preloaded into the app belongs into this thread, we ourselves least of all.
     const { NODE_OPTIONS: _, ...env } = process.env;
     try {
@@ -109,6 +114,7 @@ export class ExporterThread {
           options: { ...this.#options, resumed: this.#starts > 0 || this.#options.lead.number > 1 },
           argv: process.argv,
           execArgv: process.execArgv,
+          beats,
         } satisfies ThreadData,
         execArgv: [],
         env,
@@ -122,18 +128,46 @@ export class ExporterThread {
       return;
     }
     this.#starts += 1;
+    const looks = this.#watch(this.#worker, beats);
     this.#worker.on('message', (answer: Answer) => this.#take(answer));
     this.#worker.on('error', (error) => report('error', `the exporter thread died: ${messageOf(error)}`));
     this.#worker.on('exit', () => {
+      clearInterval(looks);
       this.#worker = undefined;
       for (const number of this.#waiting.keys()) this.#take({ number, error: 'the exporter thread has ended' });
       if (this.#stopped) return;
-      this.#restartMs =
-        Date.now() - startedMs > SETTLED_MS ? FIRST_RESTART_MS : Math.min(this.#restartMs * 2, MAX_RESTART_MS);
-      report('warn', `the exporter thread has ended; it is started again in ${this.#restartMs} ms`);
-      setTimeout(() => this.#start(), this.#restartMs).unref();
+      this.#startAgain(Atomics.load(beats, 0) > 0);
     });
     this.#worker.unref();
+  }
+
+  // A thread that takes the place of another is to be found where that was, also where any port would have done.
+  #keepPort(url: string | undefined): void {
+    const { settings } = this.#options;
+    if (url === undefined || settings.metricsPort !== 0) return;
+    this.#options = { ...this.#options, settings: { ...settings, metricsPort: Number(new URL(url).port) } };
+  }
+
+  #startAgain(hasBeaten: boolean): void {
+    const delayMs = hasBeaten ? 0 : this.#backoffMs;
+    this.#backoffMs = Math.min(Math.max(delayMs * 2, FIRST_BACKOFF_MS), MAX_BACKOFF_MS);
+    report('warn', `the exporter thread has ended; it is started again ${delayMs === 0 ? 'now' : `in ${delayMs} ms`}`);
+    if (delayMs === 0) this.#start();
+    else setTimeout(() => this.#start(), delayMs).unref();
+  }
+
+  #watch(worker: Worker, beats: Int32Array): NodeJS.Timeout {
+    let seen = 0;
+    let missed = 0;
+    const look = () => {
+      const beaten = Atomics.load(beats, 0);
+      missed = beaten === seen ? missed + 1 : 0;
+      seen = beaten;
+      if (missed === 0 || missed % MAX_MISSED_LOOKS !== 0) return;
+      report('error', `the exporter thread hangs, for ${missed} s by now: it is ended`);
+      void worker.terminate();
+    };
+    return setInterval(look, LOOK_MS).unref();
   }
 
   #order(order: Order): void {
@@ -147,6 +181,7 @@ export class ExporterThread {
     }
     if (number === undefined) {
       this.#listening(url);
+      this.#keepPort(url);
       return;
     }
     const asked = this.#waiting.get(number);

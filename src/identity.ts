@@ -2,12 +2,13 @@
 import cluster from 'node:cluster';
 import { performance } from 'node:perf_hooks';
 import { threadId } from 'node:worker_threads';
+import { environment } from './process-environment.ts';
 import { BIRTH_VARIABLE, type Birth, parseBirth } from './record/birth.ts';
 import { clusterName, workerIdOf } from './snapshot/exit-events.ts';
 import { namesakeOf } from './snapshot/group.ts';
 import type { Identity, Role } from './snapshot/layout.ts';
 import { monotonicMs } from './snapshot/monotonic.ts';
-import { isSameProcess, ownMark } from './snapshot/process-mark.ts';
+import { isSameProcess, ownMark, ownTask } from './snapshot/process-mark.ts';
 
 // Tells the threads of a process its name in the group, which they cannot see; with its pid, since its children see it, too.
 const WORKER_ID_VARIABLE = 'GUNICORN_OTEL_CLUSTER_WORKER';
@@ -42,14 +43,16 @@ export function identify(role: Role, directory: string, version: string, slots: 
   const { clusterId, parent } = placeOf(role, directory);
   const birth = birthOf(role);
   // The primary has named it already: both count under one id.
-  const startSeconds = birth?.startSeconds ?? Math.floor(performance.timeOrigin / 1000);
+  const startSeconds = birth?.startSeconds ?? Math.floor(startOf(role) / 1000);
   const name = (role === 'thread' && nameOfProcess()) || clusterName(clusterId, parent);
   process.env[WORKER_ID_VARIABLE] = `${process.pid}:${name}`;
+  const task = threadId === 0 ? undefined : ownTask();
   const lasting = slots && birth !== undefined;
   return {
     ...ownMark(),
     role,
     threadId,
+    ...(task && { task }),
     startSeconds,
     startedMonotonicMs: monotonicMs() - performance.now(),
     workerId: lasting ? `worker_${clusterName(birth.slot, parent)}` : workerIdOf(name, threadId, startSeconds),
@@ -58,8 +61,13 @@ export function identify(role: Role, directory: string, version: string, slots: 
   };
 }
 
+// In unix ms. The origin of time in a thread is that of its process.
+function startOf(role: Role): number {
+  return performance.timeOrigin + (role === 'thread' ? performance.nodeTiming.environment : 0);
+}
+
 function nameOfProcess(): string | undefined {
-  const [pid, name] = (process.env[WORKER_ID_VARIABLE] ?? '').split(':');
+  const [pid, name] = (environment()[WORKER_ID_VARIABLE] ?? '').split(':');
   return Number(pid) === process.pid ? name : undefined;
 }
 

@@ -5,11 +5,13 @@ import type { ExporterThread } from './exporter-thread.ts';
 import { report } from './report.ts';
 import type { FileOwner } from './snapshot/directory.ts';
 import { hasEnded, leaveGroup, namesakeOf } from './snapshot/group.ts';
-import { type Holder, type Lead, LeaderWatch, releaseLead, takeLead } from './snapshot/leader.ts';
-import { isSameProcess } from './snapshot/process-mark.ts';
+import { type Holder, type Lead, LeaderWatch, readLeader, releaseLead, takeLead } from './snapshot/leader.ts';
+import { isSameProcess, ownTask } from './snapshot/process-mark.ts';
 
 // With the start of an exporter, the endpoint is back within a second or so after its leader has died.
 const LOOK_MS = 500;
+// A thread leaves it to its process, which it has woken: unless the process is blocked.
+const PATIENT_LOOK_MS = 2000;
 
 export interface LeadershipOptions {
   /** Of the group, absolute. */
@@ -18,6 +20,8 @@ export interface LeadershipOptions {
   readonly own: FileOwner;
   /** False in those that end with their leader: the workers of its cluster. */
   readonly contends: boolean;
+  /** For a thread whose process is to lead: takes only what nobody has taken for a while. */
+  readonly patient: boolean;
   /** Makes the group's exporter, which says when somebody else has taken the lead. */
   readonly makeExporter: (lead: Lead, onLost: () => void) => ExporterThread;
   /** Told each time this process takes the lead. */
@@ -35,8 +39,9 @@ export class Leadership {
 
   constructor(options: LeadershipOptions) {
     const { mark, threadId } = options.own;
+    const task = threadId === 0 ? undefined : ownTask();
     this.#options = options;
-    this.#holder = { ...mark, threadId };
+    this.#holder = { ...mark, threadId, ...(task && { task }) };
   }
 
   /** The group's exporter, in the process that leads. */
@@ -55,14 +60,11 @@ export class Leadership {
 
   /** Takes the lead where nobody has it, and else watches who has. @throws never */
   begin(): void {
-    const { directory, contends } = this.#options;
-    if (!contends || this.#stopped) return;
-    const watch = new LeaderWatch(directory);
-    if (this.#tryToLead(watch)) return;
-    this.#look = setInterval(() => {
-      if (!hasEnded(directory) && !this.#tryToLead(watch)) return;
-      clearInterval(this.#look);
-    }, LOOK_MS).unref();
+    const { directory, own } = this.#options;
+    const leader = readLeader(directory);
+    // One that leads because this process was blocked may be terminated any time.
+    const isOwnThread = own.threadId === 0 && leader?.holder?.threadId && isSameProcess(leader.holder, own.mark);
+    this.#contend(isOwnThread ? leader.number : undefined);
   }
 
   /** Ends the exporter, and gives the lead to others. */
@@ -83,9 +85,19 @@ export class Leadership {
     if (this.#lead) releaseLead(this.#options.directory, this.#lead);
   }
 
-  #tryToLead(watch: LeaderWatch): boolean {
+  #contend(after?: number): void {
+    const { directory, contends, patient } = this.#options;
+    if (!contends || this.#stopped) return;
+    const watch = new LeaderWatch(directory);
+    if (!patient && this.#tryToLead(after ?? watch.vacancy())) return;
+    const look = () => {
+      if (hasEnded(directory) || this.#tryToLead(watch.vacancy())) clearInterval(this.#look);
+    };
+    this.#look = setInterval(look, patient ? PATIENT_LOOK_MS : LOOK_MS).unref();
+  }
+
+  #tryToLead(after: number | undefined): boolean {
     const { directory, makeExporter, onLead } = this.#options;
-    const after = watch.vacancy();
     if (after === undefined) return false;
     let lead: Lead | undefined;
     try {
@@ -109,6 +121,6 @@ export class Leadership {
     this.#exporter?.stop();
     this.#exporter = undefined;
     this.#lead = undefined;
-    this.begin();
+    this.#contend();
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Settings } from './config.ts';
+import { discreet, type Settings } from './config.ts';
 
 /** The group's owner: the cluster primary, or the single process. */
 export interface ServerInfo {
@@ -64,6 +64,25 @@ export interface Hooks {
 export type GuardedHooks = {
   readonly [K in keyof Hooks]?: (...args: Parameters<NonNullable<Hooks[K]>>) => void;
 };
+
+/** This process as hooks are told of it. What changes is asked for each time. */
+export function serverInfo(
+  { directory, settings }: Pick<ServerInfo, 'directory' | 'settings'>,
+  role: () => string,
+  url: () => string | undefined,
+): ServerInfo {
+  return Object.freeze({
+    pid: process.pid,
+    directory,
+    settings: discreet(settings),
+    get role() {
+      return role();
+    },
+    get url() {
+      return url();
+    },
+  });
+}
 
 /** @param onError - told what a hook threw, or what its promise was rejected with */
 export function guardHooks(hooks: Hooks, onError: (error: unknown) => void): GuardedHooks {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { threadId } from 'node:worker_threads';
 import type { MeterProvider } from '@opentelemetry/api';
-import { discreet, isEnabled, type Settings } from './config.ts';
+import { isEnabled, type Settings } from './config.ts';
 import type { ExporterThread } from './exporter-thread.ts';
 import { identify, placeOf } from './identity.ts';
 import { Leadership, type LeadershipOptions } from './leadership.ts';
@@ -14,7 +14,7 @@ import {
   guardHooks,
   type Hooks,
   requestHooks,
-  type ServerInfo,
+  serverInfo,
   type WorkerInfo,
 } from './lifecycle.ts';
 import type { AppMetrics } from './record/app-metrics.ts';
@@ -38,7 +38,7 @@ import { ownMark } from './snapshot/process-mark.ts';
 import { SeriesTable } from './snapshot/series-table.ts';
 import { SnapshotWriter } from './snapshot/writer.ts';
 
-export interface MemberOptions extends Pick<LeadershipOptions, 'directory' | 'contends' | 'makeExporter'> {
+export interface MemberOptions extends Pick<LeadershipOptions, 'directory' | 'contends' | 'patient' | 'makeExporter'> {
   readonly settings: Settings;
   readonly hooks: Hooks;
   /** OTel's ViewOptions for the app's own instruments. */
@@ -116,17 +116,11 @@ export function startMember(options: MemberOptions): Member {
   let appMetrics: AppMetrics | undefined;
 
   const hooks = guardHooks(options.hooks, (error) => failures.count('hook', error));
-  const server: ServerInfo = Object.freeze({
-    pid: process.pid,
-    directory,
-    settings: discreet(settings),
-    get role() {
-      return role;
-    },
-    get url() {
-      return url;
-    },
-  });
+  const server = serverInfo(
+    options,
+    () => role,
+    () => url,
+  );
   const worker: WorkerInfo = Object.freeze({ id: cluster.worker?.id ?? 0, pid: process.pid, threadId, workerId });
 
   const leadership = new Leadership({ ...options, own, onLead });
@@ -157,13 +151,14 @@ export function startMember(options: MemberOptions): Member {
 
   const crashes = watchCrashes((error) => http.thrown(error));
   let ended = false;
-  const end = () => {
-    // A hook that is called here may end it once more.
-    if (ended) return;
+  const end = (exitCode?: number) => {
+    if (ended) return; // A hook that is called here may end it once more.
     ended = true;
     http.abandon(crashes.errorType() ?? ABORTED);
     appMetrics?.collectNow();
-    writer.close({ ended: true });
+    threads.look();
+    if (role === 'thread' && exitCode !== undefined) writer.finish({ ended: true, exitCode: Number(exitCode) });
+    else writer.close({ ended: true });
     if (head) hooks.onExit?.(server);
     leadership.leave();
   };
@@ -194,13 +189,12 @@ export function startMember(options: MemberOptions): Member {
     forking() {
       forks ??= watchCluster({ exits, slots, parent: leadership.isFirst ? 0 : process.pid, changed, onExit });
       forks.forking();
-      if (role !== 'single' && role !== 'child') return;
-      role = 'primary';
-      writer.identify({ role });
+      if (role === 'single' || role === 'child') become('primary');
     },
     serves() {
-      if (role === 'primary' || born) return;
+      if (forks || born) return;
       born = true;
+      if (role === 'primary') become(head ? 'single' : 'child'); // It only started threads until now.
       hooks.workerInt?.(worker);
     },
     meterProvider() {
@@ -220,6 +214,11 @@ export function startMember(options: MemberOptions): Member {
       appMetrics?.stop();
     },
   };
+
+  function become(other: Role): void {
+    role = other;
+    writer.identify({ role });
+  }
 
   function onLead(exporter: ExporterThread): void {
     void exporter.url.then((opened) => {

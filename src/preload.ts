@@ -1,11 +1,12 @@
 /**
  * What runs in every process that is preloaded, npm and build scripts included: almost nothing. It waits for a sign
- * that there is something to measure - an HTTP server listens, a cluster worker is forked, an instrument is made - and
- * only then loads the rest.
+ * that there is something to measure - an HTTP server listens, a cluster worker is forked, an instrument is made, also in
+ * one of its threads - and only then loads the rest.
  */
 import cluster, { type ClusterSettings } from 'node:cluster';
 import { channel } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
 import { offerMeterProvider } from './api-registry.ts';
 import { messageOf } from './errors.ts';
 import { family } from './family.ts';
@@ -13,7 +14,9 @@ import { GROUP_VARIABLE } from './group-variable.ts';
 import { workerExecArgv, workerNodeOptions } from './hand-over.ts';
 import { isHttpServer } from './http-server.ts';
 import { lateMeter } from './late-meter.ts';
+import { environment, tellThreads } from './process-environment.ts';
 import { report } from './report.ts';
+import { awaitThreads, noteThreads } from './started-threads.ts';
 
 type Start = typeof import('./start.ts');
 type Sign = Parameters<Start['activate']>[0];
@@ -21,9 +24,9 @@ type Sign = Parameters<Start['activate']>[0];
 const require = createRequire(import.meta.url);
 // Once per thread, whichever copy of the package comes first and however often it is preloaded.
 const PRELOADED = Symbol.for('@x/gunicorn-otel.preloaded');
-// Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 // What PM2 forks are the apps of others, each with its own settings: its daemon is nobody's primary.
 const PM2_WORKER = /[\\/]pm2[\\/]lib[\\/]ProcessContainer(Bun)?\.js$/;
+// Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const listenStart = channel('tracing:net.server.listen:asyncStart');
 const requestStart = channel('http.server.request.start');
 
@@ -37,11 +40,14 @@ let load: () => Start = () => require('./start.js') as Start;
  */
 export function preload(start?: Start): void {
   const scope = globalThis as { [PRELOADED]?: boolean };
-  if (scope[PRELOADED] || process.env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return;
+  if (scope[PRELOADED]) return;
+  tellThreads();
+  if (environment()['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return;
   scope[PRELOADED] = true;
   if (start) load = () => start;
   family();
   watchMeters();
+  noteThreads(() => isMainThread && awaitThreads(() => wake('thread')));
   if (cluster.isPrimary) watchForks();
   // A worker of an instrumented primary is a member from its first moment on.
   if (cluster.isWorker && process.env[GROUP_VARIABLE]) wake('worker');

@@ -10,14 +10,16 @@ import { groupName } from './group-name.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import { type Member, startMember } from './member.ts';
 import { preload } from './preload.ts';
+import { environment, isBelowPreloaded, isReplaced } from './process-environment.ts';
 import { BIRTH_VARIABLE } from './record/birth.ts';
 import { report, setLogLevel } from './report.ts';
 import { createGroupDirectory, hasEnded, isLiveGroup, namesakeOf } from './snapshot/group.ts';
 import type { Role } from './snapshot/layout.ts';
 import { formatMark, isSameProcess, ownMark } from './snapshot/process-mark.ts';
+import { wakeProcess } from './started-threads.ts';
 
 /** What made a process wake up; see preload.ts. */
-export type Sign = 'listen' | 'fork' | 'meter' | 'worker' | 'start';
+export type Sign = 'listen' | 'fork' | 'meter' | 'worker' | 'thread' | 'start';
 
 /** Of this package, from its package.json. */
 export const VERSION = (
@@ -61,7 +63,9 @@ export function activate(sign: Sign, options: Partial<Settings> = {}): Member | 
   active ??= begin(sign, options);
   // Behind the assignment: what begins now (a hook, an exporter in this very thread) may be a sign itself.
   if (first) active?.begin();
+  if (first && !isMainThread) wakeProcess();
   if (sign === 'fork') active?.forking();
+  else if (sign === 'thread') return active;
   else if (sign === 'listen' || !cluster.isPrimary || !isMainThread) active?.serves();
   // A process that makes an instrument first may be a primary; by then it will have forked.
   else if (first) setImmediate(() => active?.serves()).unref();
@@ -87,13 +91,14 @@ function begin(sign: Sign, options: Partial<Settings>): Member | undefined {
 }
 
 function join(sign: Sign, options: Partial<Settings>): Member | undefined {
-  const config = loadConfigModule(process.env, process.cwd(), options);
-  const { settings, problems } = readSettings(process.env, options, config);
+  const env = environment();
+  const config = loadConfigModule(env, process.cwd(), options);
+  const { settings, problems } = readSettings(env, options, config);
   setLogLevel(settings.logLevel);
   disabled = settings.sdkDisabled;
   if (disabled) return undefined;
 
-  const inherited = process.env[GROUP_VARIABLE];
+  const inherited = env[GROUP_VARIABLE];
   const joins = inherited !== undefined && isLiveGroup(inherited);
   const directory = joins ? inherited : openGroup(settings, [...config.problems, ...problems]);
   return startMember({
@@ -104,7 +109,8 @@ function join(sign: Sign, options: Partial<Settings>): Member | undefined {
     role: roleOf(sign, joins || isOfFamily(directory)),
     head: !joins && isMainThread,
     // What a cluster forks ends with it, and must not be in the way of the next one's port meanwhile.
-    contends: !(joins && process.env[BIRTH_VARIABLE]),
+    contends: !(joins && env[BIRTH_VARIABLE]) && !isReplaced,
+    patient: isBelowPreloaded,
     version: VERSION,
     makeExporter: (lead, onLost) => new ExporterThread({ directory, settings, version: VERSION, lead }, onLost),
   });
@@ -120,14 +126,14 @@ function stop(member: Member): void {
 
 // Problems are told by the heads alone: their workers read the same environment.
 function openGroup(settings: Settings, problems: readonly string[]): string {
-  for (const problem of problems) report('warn', problem);
-  let { path, problem } = createGroupDirectory(settings.multiprocDirectory, groupName(settings, process.env));
+  if (!isBelowPreloaded) for (const problem of problems) report('warn', problem);
+  let { path, problem } = createGroupDirectory(settings.multiprocDirectory, groupName(settings, environment()));
   // The group of a process above that has ended is over; its directory is for those who are still in it.
   if (hasEnded(path)) {
     const own = `${formatMark(ownMark())}-${settings.metricsPort}`;
     ({ path, problem } = createGroupDirectory(settings.multiprocDirectory, own));
   }
-  if (problem) {
+  if (problem && !isBelowPreloaded) {
     report(
       'warn',
       `PROMETHEUS_MULTIPROC_DIR=${settings.multiprocDirectory} cannot be used (${problem}); ${path} is used instead`,
@@ -145,6 +151,7 @@ function isOfFamily(directory: string): boolean {
 function roleOf(sign: Sign, joins: boolean): Role {
   if (!isMainThread) return 'thread';
   if (cluster.isWorker) return 'worker';
+  if (sign === 'thread') return 'primary';
   if (joins) return 'child';
   return sign === 'fork' ? 'primary' : 'single';
 }

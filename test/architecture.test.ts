@@ -31,6 +31,7 @@ const SHARED = [
   'group-variable.ts',
   'http-server.ts',
   'late-meter.ts',
+  'started-threads.ts',
 ];
 /** At the top, what index.ts and hooks.ts give to programs. */
 const API = ['worker-metrics.ts', 'metric-producer.ts', 'http-views.ts', 'instrumentation.ts'];

@@ -46,6 +46,8 @@ const IDENTITIES: Record<string, unknown> = {
   'has a state since never': { ...IDENTITY, state: { name: 'running', sinceSeconds: null } },
   'has ended perhaps': { ...IDENTITY, ended: 'yes' },
   'is lasting somehow': { ...IDENTITY, lasting: 1 },
+  'runs in a task without a start': { ...IDENTITY, task: { id: 1 } },
+  'has half an exit code': { ...IDENTITY, ended: true, exitCode: 0.5 },
   'has folded a text': { ...IDENTITY, folded: 'x' },
   'has folded a file outside': { ...IDENTITY, folded: ['../1-1-0.snapshot'] },
 };

@@ -76,15 +76,22 @@ describe('a named group', () => {
     assert.ok(!existsSync(path));
   });
 
-  it('is deleted by one of two that leave at once: each says first that it has left', (t) => {
+  it('is deleted by one of two that leave at once: each says first that it has left', async (t) => {
     const { path } = named(t);
-    const thread = { mark: OWN.mark, threadId: 4 };
-    publish(path, OWN.mark, 4);
-    publish(path, OWN.mark, 5);
-    leaveGroup(path, thread, false);
+    const { mark } = await startSleeper(t);
+    publish(path, mark);
+    publish(path, OWN.mark);
+    leaveGroup(path, { mark, threadId: 0 }, false);
     assert.ok(existsSync(path));
-    leaveGroup(path, { ...thread, threadId: 5 }, false);
+    leaveGroup(path, OWN, false);
     assert.ok(!existsSync(path));
+  });
+
+  it('is not deleted by its last thread, whose process may start another', (t) => {
+    const { path } = named(t);
+    publish(path, OWN.mark, 4);
+    leaveGroup(path, { mark: OWN.mark, threadId: 4 }, true);
+    assert.ok(existsSync(path));
   });
 
   it('is left to its leader while that lives, and to go on when that was killed', async (t) => {

@@ -72,11 +72,11 @@ describe('a heartbeat', () => {
 
 describe('the end of a writer', () => {
   it('says of a thread that it has ended, and of a process nothing', (t) => {
-    for (const ended of [true, false]) {
+    for (const last of [{ ended: true, exitCode: 3 }, undefined]) {
       const { writer, read } = open(t);
       assert.equal(read().identity.ended, undefined);
-      writer.close({ ended });
-      assert.equal(read().identity.ended, ended || undefined);
+      writer.close(last);
+      assert.deepEqual([read().identity.ended, read().identity.exitCode], [last?.ended, last?.exitCode]);
       assert.deepEqual([...read().values], [0]);
     }
   });

@@ -14,13 +14,13 @@ const MANY_MS = 240_000;
 
 test('after a thousand recycled workers there are as many series, files and bytes as after ten', async (t) => {
   const app = recycling(t, { GUNICORN_OTEL_EXITED_RETENTION: '0' });
-  const ten = await recycle(app, 10, 5);
-  const thousand = await recycle(app, 1000, 5);
+  const ten = await recycle(app, 10, 6);
+  const thousand = await recycle(app, 1000, 6);
   assert.deepEqual(namesOf(thousand.samples), namesOf(ten.samples));
   assert.deepEqual(thousand.files, ten.files);
   assert.deepEqual(
     thousand.files.map((file) => file.replace(/^\d+-\d+-\d+-/, '')),
-    ['0.snapshot', 'exporter.json', 'leader-1', 'totals', 'totals.copy'],
+    ['0.snapshot', 'exporter-counts.json', 'exporter.json', 'leader-1', 'totals', 'totals.copy'],
   );
   assert.equal(sum(thousand.samples, COUNT), 1000);
   assert.equal(sum(thousand.samples, RESTARTS, { reason: 'kill' }), 1000 - AT_ONCE);
@@ -30,15 +30,15 @@ test('after a thousand recycled workers there are as many series, files and byte
 
 test('of those that exited of late no more than a hundred are shown', async (t) => {
   const app = recycling(t, {});
-  const { samples, files } = await recycle(app, 110, 105);
+  const { samples, files } = await recycle(app, 110, 106);
   const shown = new Set(select(samples, 'gunicorn_worker_requests_total').map(({ labels }) => labels['worker_id']));
   assert.equal(shown.size, 100);
   assert.equal(select(samples, 'gunicorn_worker_restart_total').length, 100);
   assert.equal(select(samples, 'gunicorn_worker_memory_bytes').length, 0);
   assert.equal(sum(samples, COUNT), 110);
-  // Theirs, the primary's, the totals of the other ten in two copies, where the endpoint is, and who has it.
+  // Theirs, the primary's, the totals of the other ten, where the endpoint is, what it has counted, and who has it.
   assert.equal(files.filter((file) => file.endsWith('.snapshot')).length, 101);
-  assert.deepEqual(files.slice(-4), ['exporter.json', 'leader-1', 'totals', 'totals.copy']);
+  assert.deepEqual(files.slice(-5), ['exporter-counts.json', 'exporter.json', 'leader-1', 'totals', 'totals.copy']);
 });
 
 function recycling(t: TestContext, env: Record<string, string>): Running {

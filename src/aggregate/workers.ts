@@ -8,8 +8,9 @@ import { deleteSnapshot, listSnapshots, type SnapshotFile } from '../snapshot/di
 import { MAX_EXITS } from '../snapshot/exit-events.ts';
 import { foreign, type Snapshot } from '../snapshot/layout.ts';
 import { monotonicMs } from '../snapshot/monotonic.ts';
-import { isAlive, isForeign, type ProcessMark } from '../snapshot/process-mark.ts';
+import { isAlive, isTaskOver, type ProcessMark } from '../snapshot/process-mark.ts';
 import { SnapshotReader } from '../snapshot/reader.ts';
+import { dueOf } from './exited.ts';
 import type { Member, Merged } from './merge.ts';
 import { placesLeft } from './places-left.ts';
 import { SeriesPlaces } from './series-places.ts';
@@ -35,6 +36,9 @@ export interface GroupReaderOptions {
   /** Exited workers that keep their series at the most (100); the oldest are folded first. */
   readonly maxExited?: number;
 }
+
+// Node has a thread that exits handle what has come in already, after it has said that it ends.
+const SETTLE_MS = 1000;
 
 /** Whose a file is by its name. */
 type Listed = Pick<SnapshotFile, 'file' | 'mark' | 'threadId'>;
@@ -77,8 +81,9 @@ export class GroupReader {
       const snapshot = this.#readFile(listed);
       if (typeof snapshot === 'string') continue;
       const { file, mark } = listed;
+      const exitedAtMonotonicMs = this.#states.get(file)?.exitedAtMonotonicMs ?? nowMonotonicMs;
       const alive = !saysItself(snapshot, mark);
-      this.#states.set(file, { file, mark, snapshot, alive, ...(!alive && { exitedAtMonotonicMs: nowMonotonicMs }) });
+      this.#states.set(file, { file, mark, snapshot, alive, ...(!alive && { exitedAtMonotonicMs }) });
     }
     return [...this.#states.values()];
   }
@@ -101,8 +106,11 @@ export class GroupReader {
       }
       const state = this.#states.get(file);
       const path = join(this.#options.directory, file);
-      const dead = ended || !isAlive(mark) || this.#silence.isSilent(path, mark, nowMonotonicMs);
-      if (state?.alive === false && (dead || saysItself(state.snapshot, mark))) continue;
+      const isOver = ended || !isAlive(mark) || isTaskOver(mark, state?.snapshot.identity.task);
+      const dead = isOver || this.#silence.isSilent(path, mark, nowMonotonicMs);
+      const exitedForMs = nowMonotonicMs - (state?.exitedAtMonotonicMs ?? nowMonotonicMs);
+      const isSettled = state?.alive === false && (threadId === 0 || exitedForMs > SETTLE_MS);
+      if (isSettled && (dead || saysItself(state.snapshot, mark))) continue;
       if (dead) this.#bury({ file, mark, threadId }, complete, nowMonotonicMs);
       else if (complete) living.push({ file, mark, threadId });
     }
@@ -133,13 +141,14 @@ export class GroupReader {
     }
   }
 
-  // Read after it was seen dead: what is there now is all it will ever have written.
+  // Read after it was seen dead: what is there now is all it will ever have written, but for threads; see SETTLE_MS.
   #bury(listed: Listed, complete: boolean, nowMonotonicMs: number): void {
     const { file, mark } = listed;
     const read = complete ? this.#readFile(listed) : 'unreadable';
     if (read === 'later') return;
-    const snapshot = typeof read === 'string' ? this.#states.get(file)?.snapshot : read;
-    if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: false, exitedAtMonotonicMs: nowMonotonicMs });
+    const { snapshot: before, exitedAtMonotonicMs = nowMonotonicMs } = this.#states.get(file) ?? {};
+    const snapshot = typeof read === 'string' ? before : read;
+    if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: false, exitedAtMonotonicMs });
     else if (read === 'version') this.#keepForOthers(file);
     else {
       // One that was cut off in the middle of its first layout has told nothing.
@@ -172,11 +181,8 @@ export class GroupReader {
   }
 
   #fold(nowMonotonicMs: number): void {
-    const exited = [...this.#states.values()].filter((state) => !state.alive);
-    exited.sort(byExit);
-    const excess = exited.length - this.#maxExited;
     const latest = nowMonotonicMs - this.#options.exitedRetentionMs;
-    const due = exited.filter((state, i) => i < excess || (state.exitedAtMonotonicMs! <= latest && isOver(state)));
+    const due = dueOf(this.#states.values(), this.#maxExited, latest);
     this.#add(due, nowMonotonicMs);
   }
 
@@ -233,16 +239,4 @@ export class GroupReader {
       return error.code === 'GUNICORN_OTEL_ERR_SNAPSHOT_VERSION' ? 'version' : 'unreadable';
     }
   }
-}
-
-// One that is only silent may go on some day (a container that was paused), with all that it has counted: it is kept while
-// there is room.
-function isOver({ mark, snapshot }: WorkerState): boolean {
-  return !isForeign(mark) || snapshot.identity.ended === true;
-}
-
-// Those that were found dead together, by a new reader say, went in the order of their last words.
-function byExit(a: WorkerState, b: WorkerState): number {
-  const apartMs = a.exitedAtMonotonicMs! - b.exitedAtMonotonicMs!;
-  return apartMs || a.snapshot.writtenAtMonotonicMs - b.snapshot.writtenAtMonotonicMs;
 }

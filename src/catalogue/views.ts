@@ -25,6 +25,8 @@ export interface ExporterState {
   readonly redis?: RedisState | undefined;
   /** Of those exporters that push, by name. */
   readonly pushes?: ReadonlyMap<string, PushState> | undefined;
+  /** Adds to a counter's points what exporters before this one have counted. */
+  goOn?(metric: string, points: readonly Point[]): Point[];
 }
 
 /** What became of forwarding so far. Owned by who forwards. */
@@ -76,7 +78,11 @@ const PROJECTIONS: { readonly [K in Source['from']]: (source: From<K>, context: 
     context.labels.includes('worker_id')
       ? exitPoints('replaced', context.scene, context.labels, context.options.exitedRetentionMs)
       : projectSums({ from: 'sum', metric }, context),
-  exporter: ({ value }, context) => EXPORTER_VALUES[value](context),
+  exporter: ({ value }, context) => {
+    const { row, exporter } = context;
+    const points = EXPORTER_VALUES[value](context);
+    return (row.type === 'counter' && exporter.goOn?.(row.name, points)) || points;
+  },
 };
 
 // target_info is the serializer's own.

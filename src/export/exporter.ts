@@ -14,6 +14,7 @@ import { wantsTls } from '../server/tls.ts';
 import { sweepDeadGroups } from '../snapshot/group.ts';
 import { holdLead, type Lead } from '../snapshot/leader.ts';
 import { openEndpoint } from './endpoint.ts';
+import { LastingCounts } from './lasting-counts.ts';
 import { Scraper } from './prometheus.ts';
 import { startPushers } from './pushers.ts';
 import { resourceOf } from './resource.ts';
@@ -47,6 +48,8 @@ export interface ThreadData {
   /** Of the process. */
   readonly argv: readonly string[];
   readonly execArgv: readonly string[];
+  /** One number, counted up once a second for as long as the thread does anything. */
+  readonly beats: Int32Array;
 }
 
 export interface Exporter {
@@ -86,17 +89,19 @@ export function startExporter(
   });
   const sampler = new ResourceSampler(pidusage as unknown as ConstructorParameters<typeof ResourceSampler>[0]);
   const clock = new WallClock();
+  const counts = new LastingCounts(directory);
   const producer = new GroupProducer({
     reader,
     sampler,
     clock,
     startMs,
-    view: (scene) =>
-      project(
-        scene,
-        { ...scraper.stats, ...pushers.state, version, expectedWorkers: settings.expectedWorkers },
-        settings,
-      ),
+    view(scene) {
+      const { expectedWorkers } = settings;
+      const goOn = counts.goOn.bind(counts);
+      const metrics = project(scene, { ...scraper.stats, ...pushers.state, version, expectedWorkers, goOn }, settings);
+      counts.keep();
+      return metrics;
+    },
   });
   const resource = resourceOf(settings);
   const scraper = new Scraper({ producer, resource, timeoutMs: settings.scrapeTimeoutMs });

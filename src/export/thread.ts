@@ -5,11 +5,13 @@ import { messageOf } from '../errors.ts';
 import { diagLogger } from '../report.ts';
 import { type Answer, type Order, startExporter, type ThreadData } from './exporter.ts';
 
+const BEAT_MS = 1000;
+
 // This environment is the thread's own copy. Without `getconf` (distroless images) pidusage's defaults are right.
 process.env['PIDUSAGE_SILENT'] = '1';
 // What OTel's packages have to say goes the way our own lines go.
 diag.setLogger(diagLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
-const { options, argv, execArgv } = workerData as ThreadData;
+const { options, argv, execArgv, beats } = workerData as ThreadData;
 process.argv = [...argv];
 process.execArgv = [...execArgv];
 const answer = (message: Answer) => parentPort?.postMessage(message);
@@ -18,6 +20,7 @@ const exporter = startExporter(
   (url) => answer({ url }),
   () => answer({ lost: true }),
 );
+setInterval(() => Atomics.add(beats, 0, 1), BEAT_MS).unref();
 const orders = {
   stop() {
     void exporter.stop();

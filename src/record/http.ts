@@ -54,7 +54,10 @@ export interface HttpOptions {
 
 export interface HttpWatch {
   stop(): void;
-  /** Counts what is still under way as `errorType`; for the end of the process. */
+  /**
+   * Counts what is still under way as `errorType`; for the end of the process. Also what still comes: a thread that exits
+   * has its handlers called for what is there already, and may answer it, but no response is seen to finish any more.
+   */
   abandon(errorType: string): void;
   /** An uncaught error, before anybody deals with it: where it comes out of a request's handler, it is that request's. */
   thrown(error: unknown): void;
@@ -79,17 +82,20 @@ export const NO_HTTP: HttpWatch = { stop() {}, abandon() {}, thrown() {} };
 export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: HttpOptions): HttpWatch {
   const { preRequest, postRequest } = hooks;
   const connections = new Set<Connection>();
+  let abandoned: string | undefined;
 
   const onStart = guarded(({ request, response, socket, server }: HttpMessage) => {
     if (ignored !== undefined && server === ignored()) return;
     const startMs = now();
-    const { current, queued } = (socket as Tracked)[CONNECTION] ?? open(socket);
+    const connection = (socket as Tracked)[CONNECTION] ?? open(socket);
+    const { current, queued } = connection;
     const { method, url: target } = request;
     if (current.response === undefined) fill(current, response, method, target, startMs);
     else queued.push({ response, method, target, startMs });
     requests.begin(method);
     writer.touched();
-    writer.beforeHandler(startMs);
+    if (abandoned === undefined) writer.beforeHandler(startMs);
+    else close(connection, abandoned);
   });
   const onPre = ({ request, server }: HttpMessage) => {
     if (server !== ignored?.()) preRequest!(request);
@@ -198,6 +204,7 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
       sockets.stop();
     },
     abandon(errorType) {
+      abandoned = errorType;
       for (const connection of connections) close(connection, errorType);
     },
     thrown(error) {

@@ -54,7 +54,9 @@ const IDENTITY: { readonly [K in keyof Identity]-?: Check } = {
     (state) => isRecord(state) && isOneOf(CONDITIONS)(state['name']) && isAmount(state['sinceSeconds']),
   ),
   lasting: isFlag,
+  task: isOptional((task) => isRecord(task) && isAmount(task['id']) && isAmount(task['start'])),
   ended: isFlag,
+  exitCode: isOptional(Number.isInteger),
   folded: isOptional(isListOf((file) => isText(file) && FOLDED_FILE.test(file as string))),
 };
 const DESCRIPTOR: { readonly [K in keyof MetricDescriptor]?: Check } = {

@@ -90,7 +90,7 @@ export function hasEnded(path: string): boolean {
  */
 export function leaveGroup(path: string, own: FileOwner, led: boolean): void {
   const namesake = namesakeOf(path);
-  if (led && namesake && isSameProcess(namesake, own.mark)) {
+  if (led && own.threadId === 0 && namesake && isSameProcess(namesake, own.mark)) {
     removeGroup(path);
     return;
   }
@@ -102,7 +102,8 @@ export function leaveGroup(path: string, own: FileOwner, led: boolean): void {
     markEnded(path, own.mark, own.threadId, own.run);
     const last = readLeader(path);
     if (last && isHeld(path, last)) return;
-    const goesOn = namesake === undefined && last !== undefined && !last.released;
+    // The process of a thread may start others.
+    const goesOn = own.threadId !== 0 || (namesake === undefined && last !== undefined && !last.released);
     if (!goesOn && isDeserted(path, own)) removeGroup(path);
   } catch {
     // The directory is gone, or cannot be written to: what is left is found by the next sweep.

@@ -12,6 +12,7 @@
 import { crc32 } from 'node:zlib';
 import { GunicornOtelError, messageOf } from '../errors.ts';
 import { Dictionary, type Metric } from './dictionary.ts';
+import type { Task } from './process-mark.ts';
 import { cellWidth, type SeriesTable } from './series-table.ts';
 
 /** Raised with every change to the bytes; a reader takes no other. */
@@ -55,8 +56,12 @@ export interface Identity {
   readonly state?: WorkerCondition;
   /** The worker's id comes back with its successor, and its counters go on under it. */
   readonly lasting?: boolean;
+  /** Of a worker thread, where the system tells: by which others see that it has ended. */
+  readonly task?: Task;
   /** It has ended in good order, and says so to those who cannot look at it: its process lives on, or is out of sight. */
   readonly ended?: boolean;
+  /** With which code it has; not there: it only measures no more. */
+  readonly exitCode?: number;
   /** Totals only: files whose values are in here already and which are to be deleted, never added again. */
   readonly folded?: readonly string[];
 }

@@ -17,7 +17,7 @@ import {
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { isMarkedEnded, list } from './directory.ts';
-import { isAlive, isSameProcess, type ProcessMark } from './process-mark.ts';
+import { isAlive, isSameProcess, isTaskOver, type ProcessMark, type Task } from './process-mark.ts';
 
 /** Who touches its lock less often than this has died where nobody can see it, or its exporter cannot be started. */
 export const STALE_MS = 5000;
@@ -26,6 +26,8 @@ const LOCK_NAME = /^leader-(\d+)$/;
 /** A process or thread that may lead. */
 export interface Holder extends ProcessMark {
   readonly threadId: number;
+  /** See Identity. */
+  readonly task?: Task;
   /** It is there for that alone, and takes the lead from members; see serve.ts. */
   readonly dedicated?: true;
 }
@@ -68,7 +70,8 @@ export function readLeader(directory: string): Leader | undefined {
 export function isHeld(directory: string, { holder, released }: Leader): boolean {
   if (released) return false;
   if (!holder) return true;
-  return isAlive(holder) && !(holder.threadId !== 0 && isMarkedEnded(directory, holder, holder.threadId));
+  if (!isAlive(holder) || isTaskOver(holder, holder.task)) return false;
+  return holder.threadId === 0 || !isMarkedEnded(directory, holder, holder.threadId);
 }
 
 /** Watches one group's leader for a follower: also one that is of another pid namespace, or alive and doing nothing. */

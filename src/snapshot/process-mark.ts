@@ -26,6 +26,30 @@ export function markOf(pid: number): Required<ProcessMark> | undefined {
   return typeof start === 'number' ? { pid, processStart: start, namespace: pidNamespace() } : undefined;
 }
 
+/** The system's thread that a worker thread runs in, told from a later one with the same id. */
+export interface Task {
+  readonly id: number;
+  readonly start: number;
+}
+
+/** The task of the thread that asks; undefined where there are none to be seen (not Linux, /proc closed). @throws never */
+export function ownTask(): Task | undefined {
+  try {
+    const id = Number(/\d+$/.exec(readlinkSync('/proc/thread-self'))?.[0]);
+    const start = processStart(process.pid, id);
+    return typeof start === 'number' ? { id, start } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a thread is known to have ended, terminated or not, though nobody has said so. @throws never */
+export function isTaskOver(mark: ProcessMark, task: Task | undefined): boolean {
+  if (!task || isForeign(mark)) return false;
+  const found = processStart(mark.pid, task.id);
+  return found === 'gone' || (found !== undefined && found !== task.start);
+}
+
 /** A mark as one word. */
 export function formatMark({ pid, processStart, namespace = pidNamespace() }: ProcessMark): string {
   return `${pid}-${processStart}-${namespace}`;
@@ -77,10 +101,10 @@ function readNamespace(): number {
 
 // proc(5): the state is the first field behind the parenthesised name, the start time the 20th. Undefined where it cannot
 // be told (not Linux, no handle left, /proc closed): only a process that is known to be gone may be taken for dead.
-function processStart(pid: number): number | 'gone' | undefined {
+function processStart(pid: number, task?: number): number | 'gone' | undefined {
   try {
     // As UTF-8 it is read without a buffer of 64 KB per look.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const stat = readFileSync(`/proc/${pid}${task === undefined ? '' : `/task/${task}`}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? 'gone' : Number(fields[19]);
   } catch (error) {

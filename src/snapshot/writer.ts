@@ -33,12 +33,16 @@ export interface WriterOptions {
   readonly onBeat?: () => void;
 }
 
+/** What a file says when it is written no more. */
+export type LastWord = Pick<Identity, 'ended' | 'exitCode'>;
+
 /** Owns the file of one process or thread from construction to `close`. */
 export class SnapshotWriter {
   readonly #options: WriterOptions;
   readonly #file: SnapshotFile;
   readonly #unresponsiveAfterMs: number;
   #closed = false;
+  #finishing = false;
   #dirty = false;
   #timer: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout;
@@ -68,7 +72,7 @@ export class SnapshotWriter {
   /** A value that must survive a SIGKILL has changed. @param nowMs - performance.now() */
   changed(nowMs: number): void {
     this.#dirty = true;
-    if (nowMs >= this.#freeFromMs) this.flush();
+    if (nowMs >= this.#freeFromMs || this.#finishing) this.flush();
     else this.touched();
   }
 
@@ -114,15 +118,21 @@ export class SnapshotWriter {
   /**
    * Writes a last time and lets go of the file, which stays for the group's owner to fold.
    *
-   * @param ended - it will not measure again: of a thread, or a process of another pid namespace, nobody else could tell
+   * @param last - it will not measure again: of a thread, or a process of another pid namespace, nobody else could tell
    */
-  close({ ended = false } = {}): void {
+  close(last?: LastWord): void {
+    this.finish(last);
+    this.#closed = true;
+    this.#file.close();
+  }
+
+  /** The same for a thread that exits, which still handles what has come in already: each change is written at once. */
+  finish(last?: LastWord): void {
     clearInterval(this.#heartbeat);
     // At its place first: to be laid out anew it needs room on the disk.
     this.flush();
-    if (ended) this.identify({ ended });
-    this.#closed = true;
-    this.#file.close();
+    if (last) this.identify(last);
+    this.#finishing = true;
   }
 
   #beat(): void {
