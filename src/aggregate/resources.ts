@@ -12,7 +12,10 @@ export interface ResourceUsage {
   readonly cpuPercent: number;
 }
 
-type PidUsage = (pids: number[], options: { maxage: number }) => Promise<Record<string, { cpu: number; memory: number } | null>>;
+type PidUsage = (
+  pids: number[],
+  options: { maxage: number },
+) => Promise<Record<string, { cpu: number; memory: number } | null>>;
 
 // Two scrapers a moment apart share one sample: CPU over a few milliseconds says nothing.
 const MIN_AGE_MS = 1000;
