@@ -174,6 +174,18 @@ describe('two series that would have the same labels', () => {
     );
   });
 
+  it('are added as often as somebody looks, and the sums that they are made of stay what they were', async () => {
+    const table = new SeriesTable();
+    for (const status of [200, '200']) {
+      measure(table, { name: 'jobs', attributes: { status }, cell: [0.1] });
+      measure(table, { name: 'wait', kind: 'histogram', bounds: [[1]], attributes: { status }, cell: [0.1, 1, 0] });
+    }
+    const scene = sceneOf([{ table }, { table }]);
+    const first = await textOf(scene);
+    assert.match(first, /jobs_total\{status="200"\} 0\.4\n/);
+    assert.equal(await textOf(scene), first);
+  });
+
   it('because their attributes differ in a dot only are added, bucket by bucket', async () => {
     const table = new SeriesTable();
     const descriptor = {

@@ -83,7 +83,8 @@ export async function freePort(): Promise<number> {
 /** A directory that is removed with its test. */
 export function freshDirectory(owner: Owner): string {
   const path = mkdtempSync(join(tmpdir(), 'gunicorn-otel-test-'));
-  atEnd(owner, () => rmSync(path, { recursive: true, force: true }));
+  // What was killed a moment ago may write once more.
+  atEnd(owner, () => rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
   return path;
 }
 

@@ -12,15 +12,19 @@ export interface ResourceUsage {
   readonly cpuPercent: number;
 }
 
-type PidUsage = (pids: number[]) => Promise<Record<string, { cpu: number; memory: number } | null>>;
+type PidUsage = (
+  pids: number[],
+  options: { maxage: number },
+) => Promise<Record<string, { cpu: number; memory: number } | null>>;
 
 // Two scrapers a moment apart share one sample: CPU over a few milliseconds says nothing.
 const MIN_AGE_MS = 1000;
 // The first sample of a thread starts two programs (getconf), which takes some 20 ms.
 const PATIENCE_MS = 60;
-// pidusage knows a process by its pid alone, and holds on to the one it has seen for a minute after it was last asked,
-// looking every half. Asked before that, it would look at the dead for ever.
-const FORGETS_AFTER_MS = 95_000;
+// pidusage knows a process by its pid alone, and keeps a handle on the one it has seen for so long after it was last asked,
+// looking twice in that time. Asked before, it would look at the dead for ever.
+const MAX_AGE_MS = 30_000;
+const FORGETS_AFTER_MS = 1.6 * MAX_AGE_MS;
 
 /** Samples processes with pidusage, at most once a second however many ask. */
 export class ResourceSampler {
@@ -67,7 +71,7 @@ export class ResourceSampler {
     for (const pid of wanted) this.#asked.get(pid)!.atMs = nowMs;
     try {
       // The array form: the other one rejects as a whole when a process is gone.
-      const stats = await this.#pidusage(wanted);
+      const stats = await this.#pidusage(wanted, { maxage: MAX_AGE_MS });
       const next = fresh ? new Map(this.#sample) : new Map<number, ResourceUsage>();
       for (const pid of wanted) {
         const stat = stats[pid];

@@ -23,10 +23,15 @@ type GaugeModes = Readonly<Record<string, string>>;
 // Attributes live as long as the series they name, so their labels are made once and not on every scrape.
 const labelsOfAttributes = new WeakMap<Attributes, { labels: Record<string, string>; key: string }>();
 
+interface Cell {
+  readonly labels: Record<string, string>;
+  readonly sum: ExactSum;
+}
+
 interface Draft {
   readonly key: string;
   readonly descriptor: MetricDescriptor;
-  readonly cells: Map<string, { readonly labels: Record<string, string>; readonly sum: ExactSum }>;
+  readonly cells: Map<string, Cell>;
 }
 
 /** A family per name that is free; the names that stood for two different metrics are told, the later ones left out. */
@@ -62,7 +67,7 @@ class Drafts {
         type: TYPES[descriptor.kind],
         help: descriptor.description || name,
         additive: descriptor.kind === 'updowncounter',
-        points: [...cells.values()].map(({ labels, sum }): Point => ({ labels, value: pointValue(descriptor, sum) })),
+        points: pointsOf(descriptor, cells.values()),
       }));
   }
 }
@@ -90,9 +95,8 @@ export function appFamilies(
       const { labels, key: labelsKey } = labelsOf(merged.attributes);
       const same = draft.cells.get(labelsKey);
       // Attributes that differ for OTel (200 and "200", a.b and a_b) may be one label set for Prometheus.
-      const sum = descriptor.bounds ? inBucketsOf(draft.descriptor, descriptor, merged) : merged;
-      if (same) addSum(same.sum, sum);
-      else draft.cells.set(labelsKey, { labels, sum: { values: sum.values.slice(), rest: sum.rest?.slice() } });
+      const sum = descriptor === draft.descriptor ? merged : inBucketsOf(draft.descriptor, descriptor, merged);
+      draft.cells.set(labelsKey, { labels, sum: same ? sumOf(same.sum, sum) : sum });
     }
   }
   for (const member of scene.members) {
@@ -127,20 +131,31 @@ function differOnlyInBuckets(a: MetricDescriptor, b: MetricDescriptor): boolean 
   return a.kind === 'histogram' && b.kind === 'histogram' && a.unit === b.unit && a.name === b.name;
 }
 
-function inBucketsOf(to: MetricDescriptor, from: MetricDescriptor, { values, rest }: ExactSum): ExactSum {
+// A sum of its own: both may be the merge's, which nobody adds to.
+function sumOf(a: ExactSum, b: ExactSum): ExactSum {
+  const sum = { values: a.values.slice(), rest: a.rest?.slice() };
+  addSum(sum, b);
+  return sum;
+}
+
+function inBucketsOf(to: MetricDescriptor, from: MetricDescriptor, sum: ExactSum): ExactSum {
+  if (!from.bounds) return sum;
+  const { values, rest } = sum;
   const bounds = from.bounds?.[0] ?? [];
   const rebucketed = (cell: Float64Array) =>
     rebucket(cell.subarray(0, bounds.length + 2), bounds, to.bounds?.[0] ?? []);
   return { values: rebucketed(values), rest: rest && rebucketed(rest) };
 }
 
-function pointValue(descriptor: MetricDescriptor, sum: ExactSum): Point['value'] {
-  settle(sum);
-  if (descriptor.kind !== 'histogram') return sum.values[0]!;
+function pointsOf(descriptor: MetricDescriptor, cells: Iterable<Cell>): Point[] {
   const told = descriptor.bounds?.[0] ?? [];
   // A program may give a bound twice, which would be a series twice.
   const bounds = [...new Set(told)].sort((a, b) => a - b);
-  return { cell: rebucket(sum.values.subarray(0, told.length + 2), told, bounds), bounds };
+  return Array.from(cells, ({ labels, sum }): Point => {
+    settle(sum);
+    if (descriptor.kind !== 'histogram') return { labels, value: sum.values[0]! };
+    return { labels, value: { cell: rebucket(sum.values.subarray(0, told.length + 2), told, bounds), bounds } };
+  });
 }
 
 function labelsOf(attributes: Attributes): { labels: Record<string, string>; key: string } {

@@ -12,8 +12,8 @@ const MIB = 2 ** 20;
 const WARM = 0.25;
 const EARLY = 0.5;
 const LATE = 0.75;
-/** In less time processes are still warming up: what they allocate says nothing. */
-const MIN_MEMORY_SECONDS = 120;
+/** In less time all of it is still warming up, or as chance has it. */
+const MIN_SLOW_SECONDS = 120;
 
 type Kind =
   | 'files'
@@ -27,20 +27,20 @@ type Kind =
   | 'worker ids';
 
 // What an app that does the same all the time varies by; a leak per scrape, per death or per request exceeds it.
-const TOLERANCES: Readonly<Record<Kind, { most: number; isMemory?: true }>> = {
-  files: { most: 8 },
+const TOLERANCES: Readonly<Record<Kind, { most: number; isSlow?: true }>> = {
+  files: { most: 8, isSlow: true },
   // Apart from those of the next two.
   descriptors: { most: 6 },
   // Kept-alive connections of clients, which go from one process to the other.
-  sockets: { most: 16 },
+  sockets: { most: 16, isSlow: true },
   // pidusage closes them a minute or more after the process has ended: as many as have ended in that time.
-  'processes looked at': { most: 40 },
+  'processes looked at': { most: 40, isSlow: true },
   threads: { most: 4 },
-  RSS: { most: 24 * MIB, isMemory: true },
-  heap: { most: 2 * MIB, isMemory: true },
+  RSS: { most: 24 * MIB, isSlow: true },
+  heap: { most: 2 * MIB, isSlow: true },
   // Of the sums over the group, buckets apart: a rare way to fail may be seen late for the first time.
-  series: { most: 60 },
-  'worker ids': { most: 8 },
+  series: { most: 60, isSlow: true },
+  'worker ids': { most: 8, isSlow: true },
 };
 
 export interface Holding {
@@ -94,8 +94,8 @@ export class Holdings {
     return [...this.#seen.values()].map(({ kind, of, values }) => {
       const early = median(values.filter(within(WARM, EARLY)).map(({ value }) => value));
       const late = median(values.filter(within(LATE, 1)).map(({ value }) => value));
-      const { most, isMemory = false } = TOLERANCES[kind];
-      const isJudged = early !== undefined && late !== undefined && (!isMemory || seconds >= MIN_MEMORY_SECONDS);
+      const { most, isSlow = false } = TOLERANCES[kind];
+      const isJudged = early !== undefined && late !== undefined && (!isSlow || seconds >= MIN_SLOW_SECONDS);
       return { kind, of, early, late, leaks: isJudged && late - early > most };
     });
   }

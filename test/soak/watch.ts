@@ -7,7 +7,7 @@ import type { Fleet, Member } from './fleet.ts';
 const EVERY_MS = 200;
 const DEADLINE_MS = 5000;
 /** An exporter that was ended is back in this time; on a machine that is not busy it takes a second. */
-const EXPORTER_BACK_MS = 10_000;
+const EXPORTER_BACK_MS = 30_000;
 
 /** One scrape. Times are of performance.now(). */
 export interface Scraped {
