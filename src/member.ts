@@ -160,7 +160,7 @@ export function startMember(options: MemberOptions): Member {
     if (role === 'thread' && exitCode !== undefined) writer.finish({ ended: true, exitCode: Number(exitCode) });
     else writer.close({ ended: true });
     if (head) hooks.onExit?.(server);
-    leadership.leave();
+    leadership.leave(exitCode === undefined);
   };
   stops.push(makeRoom(process, ['exit', 'uncaughtExceptionMonitor']));
   process.on('exit', end);

@@ -58,22 +58,27 @@ describe('children on their own', { concurrency: 2 }, () => {
     t.diagnostic(inWords(await watch.stop()));
   });
 
-  it('with a service name the child of a parent that is killed takes over the port and the totals', async (t) => {
-    const family = await startFamily(t, { env: { OTEL_SERVICE_NAME: 'till' } });
-    const parentPort = await family.listen();
-    const [childPort] = await family.children('detach');
-    await requests(`http://127.0.0.1:${parentPort}/`, 2);
-    const [child] = await requests(`http://127.0.0.1:${childPort}/`, 1);
-    await family.counts({ requests: 3, answers: 1 });
-    await areLiving(family.endpoint, 2);
-    assert.equal(await leaderAt(family.port), family.pid);
-    family.child.kill('SIGKILL');
-    await until(() => family.child.signalCode, 'the end of the parent');
-    await requests(`http://127.0.0.1:${childPort}/`, 1);
-    await family.counts({ requests: 4, answers: 2 });
-    assert.equal(await leaderAt(family.port), Number(child));
-    await areLiving(family.endpoint, 1);
-  });
+  for (const [what, forked] of [
+    ['a parent', {}],
+    ['a parent that has forked cluster workers, too,', { GUNICORN_OTEL_WORKER_BIRTH: '1-1700000000-0' }],
+  ] as const) {
+    it(`with a service name the child of ${what} that is killed takes over the port and the totals`, async (t) => {
+      const family = await startFamily(t, { env: { OTEL_SERVICE_NAME: 'till', ...forked } });
+      const parentPort = await family.listen();
+      const [childPort] = await family.children('detach');
+      await requests(`http://127.0.0.1:${parentPort}/`, 2);
+      const [child] = await requests(`http://127.0.0.1:${childPort}/`, 1);
+      await family.counts({ requests: 3, answers: 1 });
+      await areLiving(family.endpoint, 2);
+      assert.equal(await leaderAt(family.port), family.pid);
+      family.child.kill('SIGKILL');
+      await until(() => family.child.signalCode, 'the end of the parent');
+      await requests(`http://127.0.0.1:${childPort}/`, 1);
+      await family.counts({ requests: 4, answers: 2 });
+      assert.equal(await leaderAt(family.port), Number(child));
+      await areLiving(family.endpoint, 1);
+    });
+  }
 
   it('a child that gets nothing of the environment but where to meet is a group of its own', async (t) => {
     const family = await startFamily(t, { env: { PROMETHEUS_METRICS_PORT: '0' } });
