@@ -104,7 +104,7 @@ export function startMember(options: MemberOptions): Member {
     onStateChange,
     onResume: () => condition.resumed(),
     onBeat: () => {
-      if (writer.isRefused) restoreGroup(directory);
+      if (writer.isRefused) restoreGroup(directory, leadership.exporter !== undefined);
       lookForDisconnect(condition);
       forks?.look();
       threads.look();

@@ -1,6 +1,7 @@
 /** Children on their own: their parent is gone, or has given them nothing of its environment. Nothing crashes. */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseExposition, sum } from './exposition.ts';
@@ -56,6 +57,18 @@ describe('children on their own', { concurrency: 2 }, () => {
     await until(async () => (await leaderAt(family.port)) !== leader, 'another leader');
     await countsExactly(family.endpoint, 8);
     t.diagnostic(inWords(await watch.stop()));
+  });
+
+  it('whose parent has gone have their group back when somebody deletes its directory', async (t) => {
+    const family = await startFamily(t);
+    const [port] = await family.children('detach');
+    await requests(`http://127.0.0.1:${port}/`, 2);
+    await countsExactly(family.endpoint, 2);
+    family.tell('exit');
+    await until(() => family.child.exitCode === 0, 'the end of the parent');
+    for (const group of readdirSync(family.directory)) rmSync(join(family.directory, group), { recursive: true });
+    await requests(`http://127.0.0.1:${port}/`, 2);
+    await countsExactly(family.endpoint, 4);
   });
 
   for (const [what, forked] of [

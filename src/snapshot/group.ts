@@ -133,10 +133,15 @@ export function removeGroup(path: string): void {
   }
 }
 
-/** Makes the directory of a group anew when somebody has deleted it under its living members. @returns whether it is there */
-export function restoreGroup(path: string): boolean {
+/**
+ * Makes the directory of a group anew when somebody has deleted it under its living members.
+ *
+ * @param isLed - by this process: it is not over, though the process that it is named after may be gone
+ * @returns whether it is there
+ */
+export function restoreGroup(path: string, isLed = false): boolean {
   const namesake = namesakeOf(path);
-  if (namesake && (isForeign(namesake) || !isAlive(namesake))) return false;
+  if (!isLed && namesake && (isForeign(namesake) || !isAlive(namesake))) return false;
   try {
     makeDirectory(path);
     return true;
