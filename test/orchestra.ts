@@ -103,7 +103,7 @@ export function watchTotals(
   owner: Owner,
   running: Running,
   { everyMs = 50, mayFail = false } = {},
-): { seen: Readonly<Watched>; stop(): Promise<Watched> } {
+): { seen: Readonly<Watched>; failed: Promise<Watched>; stop(): Promise<Watched> } {
   const seen: Watched = { scrapes: 0, failures: 0, last: [] };
   const highest = new Map<string, number>();
   let stopped = false;
@@ -136,7 +136,7 @@ export function watchTotals(
   owner.after(async () => {
     await stop().catch(() => {});
   });
-  return { seen, stop };
+  return { seen, failed: all, stop };
 }
 
 function rising(samples: Sample[]): Map<string, number> {

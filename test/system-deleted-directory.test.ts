@@ -61,7 +61,7 @@ test('a directory in whose place somebody has put a file is told, and comes back
   assert.equal(readFileSync(group, 'utf8'), 'in the way');
   rmSync(group);
   await until(async () => sum(await app.scrape(), COUNT) === 7, 'all seven are told');
-  assert.equal(app.output.stderr.match(/cannot be written/g)?.length, 1, app.output.stderr);
+  assert.equal(app.output.stderr.match(/the snapshot file cannot be written/g)?.length, 1, app.output.stderr);
 });
 
 test('a directory that is made read-only stops nobody who has a file, and takes in the others when it is not', {

@@ -5,8 +5,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Point } from '../catalogue/families.ts';
-import { messageOf } from '../errors.ts';
-import { report } from '../report.ts';
 
 /** Name of the file in a group's directory; JSON, a number for each series. */
 export const COUNTS_FILE = 'exporter-counts.json';
@@ -18,7 +16,6 @@ export class LastingCounts {
   #before: ReadonlyMap<string, number> | undefined;
   readonly #shown = new Map<string, number>();
   #written = '';
-  #failed = false;
 
   /** @param directory - of the group */
   constructor(directory: string) {
@@ -47,12 +44,8 @@ export class LastingCounts {
       writeFileSync(`${this.#path}.new`, text, { mode: 0o600 });
       renameSync(`${this.#path}.new`, this.#path);
       this.#written = text;
-    } catch (error) {
-      // Said once; the directory goes when the process ends, which this thread learns last.
-      if (!this.#failed && (error as NodeJS.ErrnoException).code !== 'ENOENT') {
-        report('warn', `${this.#path} cannot be written: ${messageOf(error)}`);
-        this.#failed = true;
-      }
+    } catch {
+      // Directory gone or disk full: the members tell of that. It is tried again with what is shown next.
     }
   }
 }
