@@ -176,7 +176,8 @@ export class ExporterThread {
 
   #take({ url, number, metrics, error, lost }: Answer): void {
     if (lost) {
-      this.#onLost();
+      // It says so once a second: a process that was blocked hears it several times, and may lead again by then.
+      if (!this.#stopped) this.#onLost();
       return;
     }
     if (number === undefined) {

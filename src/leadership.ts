@@ -12,6 +12,7 @@ import { isSameProcess, ownTask } from './snapshot/process-mark.ts';
 const LOOK_MS = 500;
 // A thread leaves it to its process, which it has woken: unless the process is blocked.
 const PATIENT_LOOK_MS = 2000;
+const NO_HANDLE = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 export interface LeadershipOptions {
   /** Of the group, absolute. */
@@ -75,10 +76,14 @@ export class Leadership {
     this.#release();
   }
 
-  /** Leaves the group, the last file written; deletes it when nobody is left. Synchronous: for the exit of the process. */
-  leave(): void {
+  /**
+   * Leaves the group, the last file written; deletes it when nobody is left. Synchronous: for the exit of the process.
+   *
+   * @param livesOn - see leaveGroup
+   */
+  leave(livesOn: boolean): void {
     this.#release();
-    leaveGroup(this.#options.directory, this.#options.own, this.#lead !== undefined);
+    leaveGroup(this.#options.directory, this.#options.own, this.#lead !== undefined, livesOn);
   }
 
   #release(): void {
@@ -103,6 +108,8 @@ export class Leadership {
     try {
       lead = takeLead(directory, this.#holder, after, Date.now());
     } catch (error) {
+      // It is over in a moment, and says nothing of who leads.
+      if (NO_HANDLE.has((error as NodeJS.ErrnoException).code ?? '')) return false;
       // Where nothing can be written there is nobody else, either: the port alone decides.
       report('warn', `no lock can be made in ${directory} (${messageOf(error)}): process ${process.pid} leads without`);
       lead = { number: 0, holder: this.#holder, startMs: Date.now() };

@@ -104,7 +104,7 @@ export function startMember(options: MemberOptions): Member {
     onStateChange,
     onResume: () => condition.resumed(),
     onBeat: () => {
-      if (writer.isRefused) restoreGroup(directory);
+      if (writer.isRefused) restoreGroup(directory, leadership.exporter !== undefined);
       lookForDisconnect(condition);
       forks?.look();
       threads.look();
@@ -160,7 +160,7 @@ export function startMember(options: MemberOptions): Member {
     if (role === 'thread' && exitCode !== undefined) writer.finish({ ended: true, exitCode: Number(exitCode) });
     else writer.close({ ended: true });
     if (head) hooks.onExit?.(server);
-    leadership.leave();
+    leadership.leave(exitCode === undefined);
   };
   stops.push(makeRoom(process, ['exit', 'uncaughtExceptionMonitor']));
   process.on('exit', end);

@@ -108,8 +108,7 @@ function join(sign: Sign, options: Partial<Settings>): Member | undefined {
     views: config.views,
     role: roleOf(sign, joins || isOfFamily(directory)),
     head: !joins && isMainThread,
-    // What a cluster forks ends with it, and must not be in the way of the next one's port meanwhile.
-    contends: !(joins && env[BIRTH_VARIABLE]) && !isReplaced,
+    contends: !(joins && isOfCluster(env)) && !isReplaced,
     patient: isBelowPreloaded,
     version: VERSION,
     makeExporter: (lead, onLost) => new ExporterThread({ directory, settings, version: VERSION, lead }, onLost),
@@ -146,6 +145,12 @@ function openGroup(settings: Settings, problems: readonly string[]): string {
 function isOfFamily(directory: string): boolean {
   const namesake = namesakeOf(directory);
   return namesake !== undefined && !isSameProcess(namesake, ownMark());
+}
+
+// What a cluster forks ends with it, threads included, and must not be in the way of the next one's port meanwhile. What
+// its processes start in other ways has the variable, too, and may outlive all of them.
+function isOfCluster(env: NodeJS.ProcessEnv): boolean {
+  return env[BIRTH_VARIABLE] !== undefined && (cluster.isWorker || !isMainThread);
 }
 
 function roleOf(sign: Sign, joins: boolean): Role {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { snapshotFile } from '../src/snapshot/directory.ts';
+import { listSnapshots, snapshotFile } from '../src/snapshot/directory.ts';
 import {
   createGroupDirectory,
   hasEnded,
@@ -155,6 +155,18 @@ describe('a group that is named after a process', () => {
     assert.ok(!isLiveGroup(path));
     publish(path, (await startSleeper(t)).mark);
     assert.ok(isLiveGroup(path));
+  });
+
+  it('is told by a member that lives on and measures no more that it has left, and not by one that ends', async (t) => {
+    const namesake = await startSleeper(t);
+    const { path } = createGroupDirectory(freshDirectory(t), `${formatMark(namesake.mark)}-9090`);
+    takeLead(path, { ...namesake.mark, threadId: 0 }, 0, 1);
+    publish(path, OWN.mark);
+    const ended = () => listSnapshots(path).map((file) => file.ended);
+    leaveGroup(path, OWN, false);
+    assert.deepEqual(ended(), [false], 'everybody sees its end');
+    leaveGroup(path, OWN, false, true);
+    assert.deepEqual(ended(), [true]);
   });
 
   it('is deleted by that process when it has led it, whoever else lives', async (t) => {

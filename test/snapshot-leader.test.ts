@@ -109,6 +109,29 @@ describe('the lead', () => {
     assert.ok(holdLead(directory, lead));
   });
 
+  it('is left to its holder for a while when the whole directory was deleted and is there again without the lock', (t) => {
+    const directory = freshDirectory(t);
+    const lead = takeLead(directory, OWN, 0, START_MS)!;
+    const watch = new LeaderWatch(directory);
+    assert.equal(watch.vacancy(0), undefined);
+    rmSync(join(directory, 'leader-1'));
+    assert.equal(watch.vacancy(STALE_MS - 1), undefined);
+    assert.equal(watch.vacancy(STALE_MS), 0, 'its holder lives, and does not come back');
+    assert.ok(holdLead(directory, lead));
+    assert.equal(watch.vacancy(STALE_MS), undefined);
+  });
+
+  it('of a dead holder is free at once when its lock was deleted, too', async (t) => {
+    const directory = freshDirectory(t);
+    const { mark, kill } = await startSleeper(t);
+    takeLead(directory, { ...mark, threadId: 0 }, 0, START_MS);
+    const watch = new LeaderWatch(directory);
+    assert.equal(watch.vacancy(0), undefined);
+    await kill();
+    rmSync(join(directory, 'leader-1'));
+    assert.equal(watch.vacancy(1), 0);
+  });
+
   it('with a file that says nothing is held, for a while', (t) => {
     const directory = freshDirectory(t);
     for (const text of ['', '{', 'null', '[]', '{"holder":{"pid":"x"}}']) {

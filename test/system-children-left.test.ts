@@ -1,6 +1,7 @@
 /** Children on their own: their parent is gone, or has given them nothing of its environment. Nothing crashes. */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseExposition, sum } from './exposition.ts';
@@ -58,22 +59,39 @@ describe('children on their own', { concurrency: 2 }, () => {
     t.diagnostic(inWords(await watch.stop()));
   });
 
-  it('with a service name the child of a parent that is killed takes over the port and the totals', async (t) => {
-    const family = await startFamily(t, { env: { OTEL_SERVICE_NAME: 'till' } });
-    const parentPort = await family.listen();
-    const [childPort] = await family.children('detach');
-    await requests(`http://127.0.0.1:${parentPort}/`, 2);
-    const [child] = await requests(`http://127.0.0.1:${childPort}/`, 1);
-    await family.counts({ requests: 3, answers: 1 });
-    await areLiving(family.endpoint, 2);
-    assert.equal(await leaderAt(family.port), family.pid);
-    family.child.kill('SIGKILL');
-    await until(() => family.child.signalCode, 'the end of the parent');
-    await requests(`http://127.0.0.1:${childPort}/`, 1);
-    await family.counts({ requests: 4, answers: 2 });
-    assert.equal(await leaderAt(family.port), Number(child));
-    await areLiving(family.endpoint, 1);
+  it('whose parent has gone have their group back when somebody deletes its directory', async (t) => {
+    const family = await startFamily(t);
+    const [port] = await family.children('detach');
+    await requests(`http://127.0.0.1:${port}/`, 2);
+    await countsExactly(family.endpoint, 2);
+    family.tell('exit');
+    await until(() => family.child.exitCode === 0, 'the end of the parent');
+    for (const group of readdirSync(family.directory)) rmSync(join(family.directory, group), { recursive: true });
+    await requests(`http://127.0.0.1:${port}/`, 2);
+    await countsExactly(family.endpoint, 4);
   });
+
+  for (const [what, forked] of [
+    ['a parent', {}],
+    ['a parent that has forked cluster workers, too,', { GUNICORN_OTEL_WORKER_BIRTH: '1-1700000000-0' }],
+  ] as const) {
+    it(`with a service name the child of ${what} that is killed takes over the port and the totals`, async (t) => {
+      const family = await startFamily(t, { env: { OTEL_SERVICE_NAME: 'till', ...forked } });
+      const parentPort = await family.listen();
+      const [childPort] = await family.children('detach');
+      await requests(`http://127.0.0.1:${parentPort}/`, 2);
+      const [child] = await requests(`http://127.0.0.1:${childPort}/`, 1);
+      await family.counts({ requests: 3, answers: 1 });
+      await areLiving(family.endpoint, 2);
+      assert.equal(await leaderAt(family.port), family.pid);
+      family.child.kill('SIGKILL');
+      await until(() => family.child.signalCode, 'the end of the parent');
+      await requests(`http://127.0.0.1:${childPort}/`, 1);
+      await family.counts({ requests: 4, answers: 2 });
+      assert.equal(await leaderAt(family.port), Number(child));
+      await areLiving(family.endpoint, 1);
+    });
+  }
 
   it('a child that gets nothing of the environment but where to meet is a group of its own', async (t) => {
     const family = await startFamily(t, { env: { PROMETHEUS_METRICS_PORT: '0' } });

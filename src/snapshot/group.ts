@@ -86,9 +86,10 @@ export function hasEnded(path: string): boolean {
  * so does the process that it is named after, when it has led it. A named group whose leader was killed is left to go on.
  *
  * @param led - whether this process has led the group until now
+ * @param livesOn - the process does not end now, it only measures no more
  * @throws never
  */
-export function leaveGroup(path: string, own: FileOwner, led: boolean): void {
+export function leaveGroup(path: string, own: FileOwner, led: boolean, livesOn = false): void {
   const namesake = namesakeOf(path);
   if (led && own.threadId === 0 && namesake && isSameProcess(namesake, own.mark)) {
     removeGroup(path);
@@ -96,10 +97,12 @@ export function leaveGroup(path: string, own: FileOwner, led: boolean): void {
   }
   const leader = readLeader(path);
   // It deletes the group when it ends.
-  if (namesake && leader?.holder && isSameProcess(namesake, leader.holder) && isHeld(path, leader)) return;
+  const endsWithLeader = namesake && leader?.holder && isSameProcess(namesake, leader.holder) && isHeld(path, leader);
+  if (endsWithLeader && !livesOn) return;
   try {
     // In this order: of two that leave at once, the second one to look sees both gone, whoever of them has led.
     markEnded(path, own.mark, own.threadId, own.run);
+    if (endsWithLeader) return;
     const last = readLeader(path);
     if (last && isHeld(path, last)) return;
     // The process of a thread may start others.
@@ -130,10 +133,15 @@ export function removeGroup(path: string): void {
   }
 }
 
-/** Makes the directory of a group anew when somebody has deleted it under its living members. @returns whether it is there */
-export function restoreGroup(path: string): boolean {
+/**
+ * Makes the directory of a group anew when somebody has deleted it under its living members.
+ *
+ * @param isLed - by this process: it is not over, though the process that it is named after may be gone
+ * @returns whether it is there
+ */
+export function restoreGroup(path: string, isLed = false): boolean {
   const namesake = namesakeOf(path);
-  if (namesake && (isForeign(namesake) || !isAlive(namesake))) return false;
+  if (!isLed && namesake && (isForeign(namesake) || !isAlive(namesake))) return false;
   try {
     makeDirectory(path);
     return true;

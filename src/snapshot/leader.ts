@@ -92,8 +92,13 @@ export class LeaderWatch {
    */
   vacancy(nowMs = performance.now()): number | undefined {
     const leader = readLeader(this.#directory);
-    // Without its directory there is no group: it comes back, or has ended.
-    if (!leader) return existsSync(this.#directory) ? 0 : undefined;
+    if (!leader) {
+      // Without its directory there is no group: it comes back, or has ended.
+      if (!existsSync(this.#directory)) return undefined;
+      // Deleted with everything else, it comes back as well: whoever held it has in memory what the dead have left.
+      const isMissed = this.#seen && isHeld(this.#directory, this.#seen) && nowMs - this.#seenAtMs < STALE_MS;
+      return isMissed ? undefined : 0;
+    }
     if (leader.number !== this.#seen?.number || leader.touchedMs !== this.#seen.touchedMs) {
       this.#seen = leader;
       this.#seenAtMs = nowMs;

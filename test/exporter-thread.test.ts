@@ -1,0 +1,30 @@
+/** Holds src/exporter-thread.ts: what a process hears of its exporter when it could not listen for a while. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { readSettings } from '../src/config.ts';
+import { ExporterThread } from '../src/exporter-thread.ts';
+import { createGroupDirectory } from '../src/snapshot/group.ts';
+import { takeLead } from '../src/snapshot/leader.ts';
+import { ownMark } from '../src/snapshot/process-mark.ts';
+import { freshDirectory, until } from './processes.ts';
+
+// The thread looks once a second whether it still leads, and starts in less than the rest.
+const BLOCKED_MS = 5000;
+
+test('a process that was blocked while somebody else took the lead is told so once', async (t) => {
+  const { path: directory } = createGroupDirectory(freshDirectory(t));
+  const holder = { ...ownMark(), threadId: 0 };
+  const lead = takeLead(directory, holder, 0, 1)!;
+  takeLead(directory, { ...holder, threadId: 1 }, 1, 1);
+  const { settings } = readSettings({ OTEL_METRICS_EXPORTER: 'none' });
+  let told = 0;
+  const thread = new ExporterThread({ directory, settings, version: '1.2.3', lead }, () => {
+    told += 1;
+    thread.stop();
+  });
+  t.after(() => thread.stop());
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BLOCKED_MS);
+  await until(() => told > 0, 'it is told');
+  await assert.rejects(thread.collect());
+  assert.equal(told, 1);
+});
