@@ -47,7 +47,8 @@ export function identify(role: Role, directory: string, version: string, slots: 
   const name = (role === 'thread' && nameOfProcess()) || clusterName(clusterId, parent);
   process.env[WORKER_ID_VARIABLE] = `${process.pid}:${name}`;
   const task = threadId === 0 ? undefined : ownTask();
-  const lasting = slots && birth !== undefined;
+  // With the pid of a primary in it, an id would never come back.
+  const lasting = slots && birth !== undefined && parent === 0;
   return {
     ...ownMark(),
     role,
@@ -55,7 +56,7 @@ export function identify(role: Role, directory: string, version: string, slots: 
     ...(task && { task }),
     startSeconds,
     startedMonotonicMs: monotonicMs() - performance.now(),
-    workerId: lasting ? `worker_${clusterName(birth.slot, parent)}` : workerIdOf(name, threadId, startSeconds),
+    workerId: lasting ? `worker_${birth.slot}` : workerIdOf(name, threadId, startSeconds),
     version,
     ...(lasting && { lasting }),
   };

@@ -13,7 +13,7 @@ for (const ids of ['unique', 'slot']) {
     }, 'a request in each worker');
     const workers = select(samples, 'gunicorn_worker_state').map(({ labels }) => labels['worker_id']!);
     assert.equal(new Set(workers).size, 2);
-    const forms = ids === 'slot' ? [/^worker_1$/, /^worker_\d+-1$/] : [/^worker_1_\d+$/, /^worker_\d+-1_\d+$/];
+    const forms = ids === 'slot' ? [/^worker_1$/, /^worker_\d+-1_\d+$/] : [/^worker_1_\d+$/, /^worker_\d+-1_\d+$/];
     for (const form of forms) assert.equal(workers.filter((id) => form.test(id)).length, 1, `${form} of ${workers}`);
     for (const worker_id of workers) assert.equal(sum(samples, 'gunicorn_worker_requests_total', { worker_id }), 1);
   });

@@ -1,6 +1,6 @@
 /** The primary's view of its workers: gives each its birth, sees each end, and tells which of them were replaced. */
 import cluster, { type Worker } from 'node:cluster';
-import { clusterName, EXIT_CAUSES, type ExitCause } from '../snapshot/exit-events.ts';
+import { EXIT_CAUSES, type ExitCause } from '../snapshot/exit-events.ts';
 import { monotonicMs } from '../snapshot/monotonic.ts';
 import { BIRTH_VARIABLE, type Birth, formatBirth } from './birth.ts';
 import { type Exit, type Exits, idOf } from './exits.ts';
@@ -99,7 +99,7 @@ export function watchCluster({ exits, slots, parent, changed, onExit }: ClusterO
     const { id } = worker;
     const nowMs = monotonicMs();
     const { slot, startSeconds } = births.get(id) ?? { slot: id, startSeconds: Math.floor(Date.now() / 1000) };
-    const lasting = slots && { lastingId: `worker_${clusterName(slot, parent)}` };
+    const lasting = slots && parent === 0 && { lastingId: `worker_${slot}` };
     const ended = { clusterId: id, threadId: 0, startSeconds, parent, ...lasting };
     const why = causeOfExit(code, signal, worker.exitedAfterDisconnect === true);
     const exit = exits.ended(ended, why, nowMs);

@@ -178,7 +178,9 @@ function isDeadGroup(path: string): boolean {
   const leader = readLeader(path)?.holder;
   const known = [...(namesake ? [namesake] : []), ...marks, ...(leader ? [leader] : [])];
   if (known.some((mark) => !isForeign(mark) && isAlive(mark))) return false;
-  return (namesake && !known.some(isForeign)) || lastTouchedMs(path) < Date.now() - DESERTED_MS;
+  // One that is empty was made a moment ago, by somebody who is about to write into it.
+  const isOver = namesake && marks.length > 0 && !known.some(isForeign);
+  return isOver || lastTouchedMs(path) < Date.now() - DESERTED_MS;
 }
 
 function lastTouchedMs(path: string): number {
