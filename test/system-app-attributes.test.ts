@@ -1,5 +1,7 @@
 /** Whatever an app gives as attributes, and however its processes disagree: nothing is thrown, all is counted, scrapes stay valid. */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
 import { parseExposition, select, sum } from './exposition.ts';
 import { startCluster, until } from './processes.ts';
@@ -57,6 +59,11 @@ test('odd attributes cost no worker its start, no measurement, and no scrape its
 
 test('instruments that two workers make differently are one metric where they can be, else the first', async (t) => {
   const cluster = await startCluster(t, 'disagrees-about-instruments.mjs', 2, { env: { REPLACE: 'no' } });
+  // Who is seen first is the first: a scrape that finds both takes them by worker_id.
+  const group = join(cluster.directory, readdirSync(cluster.directory)[0]!);
+  const hasPublished = (file: string) =>
+    file.endsWith('.snapshot') && readFileSync(join(group, file)).includes('"part"');
+  await until(() => readdirSync(group).filter(hasPublished).length === 2, 'both have published');
   const whole = async () => {
     const samples = await cluster.scrape();
     return sum(samples, 'wait_seconds_count') === 8 && sum(samples, 'orders_total') === 2 && samples;
