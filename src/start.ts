@@ -1,6 +1,6 @@
 /** Composition root of a process: whether it measures, which role it has, and which group it belongs to. */
 import cluster from 'node:cluster';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers';
 import { isMainThread } from 'node:worker_threads';
 import { readSettings, type Settings } from './config.ts';
@@ -13,7 +13,7 @@ import { preload } from './preload.ts';
 import { environment, isBelowPreloaded, isReplaced } from './process-environment.ts';
 import { BIRTH_VARIABLE } from './record/birth.ts';
 import { report, setLogLevel } from './report.ts';
-import { createGroupDirectory, hasEnded, isLiveGroup, namesakeOf } from './snapshot/group.ts';
+import { createGroupDirectory, hasEnded, isLiveGroup, namesakeOf, restoreGroup } from './snapshot/group.ts';
 import type { Role } from './snapshot/layout.ts';
 import { formatMark, isSameProcess, ownMark } from './snapshot/process-mark.ts';
 import { wakeProcess } from './started-threads.ts';
@@ -99,7 +99,7 @@ function join(sign: Sign, options: Partial<Settings>): Member | undefined {
   if (disabled) return undefined;
 
   const inherited = env[GROUP_VARIABLE];
-  const joins = inherited !== undefined && isLiveGroup(inherited);
+  const joins = inherited !== undefined && (isLiveGroup(inherited) || isMissed(inherited, env));
   const directory = joins ? inherited : openGroup(settings, [...config.problems, ...problems]);
   return startMember({
     settings,
@@ -113,6 +113,13 @@ function join(sign: Sign, options: Partial<Settings>): Member | undefined {
     version: VERSION,
     makeExporter: (lead, onLost) => new ExporterThread({ directory, settings, version: VERSION, lead }, onLost),
   });
+}
+
+// Somebody has deleted the directory under those who live in it: it is made again, by whoever comes next. To begin a group
+// there would be to take the lead from them.
+function isMissed(directory: string, env: NodeJS.ProcessEnv): boolean {
+  if (existsSync(directory)) return false;
+  return (namesakeOf(directory) !== undefined || isOfCluster(env)) && restoreGroup(directory);
 }
 
 function stop(member: Member): void {
