@@ -1,6 +1,7 @@
 /** What a scrape says of the living workers, held against the processes that there are. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { endless } from './endless.ts';
 import { type Sample, select } from './exposition.ts';
 import { type Cluster, type Owner, type Running, until } from './processes.ts';
 
@@ -94,10 +95,9 @@ function isAlive(pid: number): boolean {
  * @param leaving - ids that were told to leave; the caller adds to it
  */
 export function watchStates(owner: Owner, cluster: Cluster, leaving: Set<string>): { stop(): Promise<number> } {
-  let scrapes = 0;
-  let stopped = false;
-  const watch = async () => {
-    while (!stopped) {
+  return endless(owner, async (isStopped) => {
+    let scrapes = 0;
+    while (!isStopped()) {
       const everSeen = new Set(cluster.workers().keys());
       const before = living(cluster);
       const states = workerStates(await cluster.scrape());
@@ -113,16 +113,5 @@ export function watchStates(owner: Owner, cluster: Cluster, leaving: Set<string>
       }
     }
     return scrapes;
-  };
-  const all = watch();
-  // It is awaited in stop(); until then its failure is not unhandled.
-  all.catch(() => {});
-  const stop = () => {
-    stopped = true;
-    return all;
-  };
-  owner.after(async () => {
-    await stop().catch(() => {});
   });
-  return { stop };
 }

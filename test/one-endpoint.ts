@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { endless } from './endless.ts';
 import { parseExposition, type Sample, select, sum } from './exposition.ts';
 import { type Owner, type Running, until } from './processes.ts';
 import { COUNT, settled } from './request-count.ts';
@@ -122,11 +123,10 @@ export async function watchEndpoint(
   names = [COUNT, ANSWERS],
 ): Promise<{ stop(): Promise<Watched> }> {
   const watched: Watched = { scrapes: 0, failed: 0, gapsMs: [] };
-  let stopped = false;
-  const watch = async () => {
+  const watching = endless(owner, async (isStopped) => {
     let last = names.map(() => 0);
     let lastAt: number | undefined;
-    while (!stopped) {
+    while (!isStopped()) {
       const samples = await scrapeOnce(port).catch((error: unknown) => void unlessWrong(error));
       if (samples) {
         const now = performance.now();
@@ -143,19 +143,9 @@ export async function watchEndpoint(
     }
     watched.gapsMs.sort((a, b) => b - a);
     return watched;
-  };
-  const all = watch();
-  // It is awaited in stop(); until then its failure is not unhandled.
-  all.catch(() => {});
-  const stop = () => {
-    stopped = true;
-    return all;
-  };
-  owner.after(async () => {
-    await stop().catch(() => {});
   });
   await until(() => watched.scrapes > 0, `a scrape on port ${port}`);
-  return { stop };
+  return watching;
 }
 
 /** In words, for a test's diagnostics. */

@@ -169,6 +169,14 @@ describe('a group that is named after a process', () => {
     assert.deepEqual(ended(), [true]);
   });
 
+  it('is not swept in its first minute while nobody has written into it, though that process is dead', async (t) => {
+    const base = freshDirectory(t);
+    const { path } = createGroupDirectory(base, `${formatMark(await deadMark(t))}-9090`);
+    assert.equal(sweepDeadGroups(base), 0);
+    age(path);
+    assert.equal(sweepDeadGroups(base), 1);
+  });
+
   it('is deleted by that process when it has led it, whoever else lives', async (t) => {
     const { path } = createGroupDirectory(freshDirectory(t), `${formatMark(ownMark())}-9090`);
     publish(path, (await startSleeper(t)).mark);
