@@ -59,6 +59,21 @@ export async function countsExactly(running: Pick<Running, 'scrape'>, count: num
   return samples;
 }
 
+/** Waits until the sums have what was answered; fails when they have more than was sent. Both numbers are of all time. */
+export async function countsBetween(running: Pick<Running, 'scrape'>, answered: number, sent: number): Promise<void> {
+  for (const metric of [COUNT, ANSWERS]) {
+    let counted = 0;
+    await until(
+      async () => {
+        counted = sum(await running.scrape(), metric);
+        return counted >= answered;
+      },
+      () => `${answered} in ${metric}; there are ${counted}`,
+    );
+    assert.ok(counted <= sent, `${metric}: ${counted} counted, ${sent} sent`);
+  }
+}
+
 /** The worker_ids of the living that a scrape tells; fails when two of them are the same. */
 export function livingWorkers(samples: Sample[]): string[] {
   const ids = select(samples, 'gunicorn_worker_state').map(({ labels }) => labels['worker_id']!);
