@@ -23,9 +23,10 @@ import { Condition, lookForDisconnect, STATE_SIGNALS } from './record/condition.
 import { watchCrashes } from './record/crash.ts';
 import { Exits } from './record/exits.ts';
 import { Failures } from './record/failures.ts';
-import { ABORTED, NO_HTTP, watchHttp } from './record/http.ts';
+import { ABORTED } from './record/http.ts';
 import { LabelledCounter } from './record/labelled-counter.ts';
 import { makeRoom } from './record/listener-room.ts';
+import { watchRequests } from './record/request-sources.ts';
 import { RequestTable } from './record/request-table.ts';
 import { SIGNAL_ACTIONS, watchSignals } from './record/signals.ts';
 import { watchThreads } from './record/threads.ts';
@@ -124,15 +125,14 @@ export function startMember(options: MemberOptions): Member {
   const worker: WorkerInfo = Object.freeze({ id: cluster.worker?.id ?? 0, pid: process.pid, threadId, workerId });
 
   const leadership = new Leadership({ ...options, own, onLead });
-  const http = isEnabled('http', settings)
-    ? watchHttp({
-        requests,
-        writer,
-        failures,
-        ignored: () => leadership.exporter?.ownServer,
-        hooks: requestHooks(hooks, worker),
-      })
-    : NO_HTTP;
+  const http = watchRequests({
+    isEnabled: isEnabled('http', settings),
+    requests,
+    writer,
+    failures,
+    ignored: () => leadership.exporter?.ownServer,
+    hooks: requestHooks(hooks, worker),
+  });
   const onExit = (exited: ExitedWorkerInfo) => hooks.childExit?.(server, Object.freeze(exited));
   const threads = watchThreads({
     exits,

@@ -1,14 +1,24 @@
-/** `npm run bench`: every part in order, or those named; each prints a table and says which of its targets are met. */
+/**
+ * `npm run bench`: every part in order, or those named; each prints tables and says which of its targets are met. They go
+ * into docs/benchmarks.md, unless BENCH_ROUNDS makes the run another one than that page tells of.
+ */
 import { redisValue } from './redis-value.ts';
+import { Report, writeSection } from './report.ts';
 import { requestCost } from './request-cost.ts';
 import { scrapeCost } from './scrape-cost.ts';
 import { startUp } from './start-up.ts';
 
-const PARTS: Readonly<Record<string, () => Promise<void>>> = {
-  'request-cost': requestCost,
-  'start-up': startUp,
-  'redis-value': redisValue,
-  'scrape-cost': scrapeCost,
+/** One part, as docs/benchmarks.md has it. */
+interface Part {
+  readonly title: string;
+  readonly run: (report: Report) => Promise<void>;
+}
+
+const PARTS: Readonly<Record<string, Part>> = {
+  'request-cost': { title: 'What a request costs more', run: requestCost },
+  'start-up': { title: 'Start-up', run: startUp },
+  'redis-value': { title: "A group's value in Redis", run: redisValue },
+  'scrape-cost': { title: 'What a scrape costs, stage by stage', run: scrapeCost },
 };
 
 const wanted = process.argv.slice(2);
@@ -17,5 +27,11 @@ if (unknown.length > 0) {
   console.error(`there is no bench ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`);
   process.exitCode = 2;
 } else {
-  for (const part of wanted.length > 0 ? wanted : Object.keys(PARTS)) await PARTS[part]!();
+  for (const name of wanted.length > 0 ? wanted : Object.keys(PARTS)) {
+    const { title, run } = PARTS[name]!;
+    console.log(`\n## ${title} (${name})\n`);
+    const report = new Report();
+    await run(report);
+    if (process.env['BENCH_ROUNDS'] === undefined) writeSection(name, title, report.text);
+  }
 }

@@ -1,23 +1,26 @@
 /** What a group's value in Redis weighs, and what it takes to write and to read it. */
 import { decodeValue, encodeValue, type GroupValue, type ValueSeries } from '../../src/export/group-value.ts';
+import type { Report } from './report.ts';
+import { median } from './statistics.ts';
 
 const ROUNDS = 15;
 const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60];
 const SIZES = [1000, 10_000];
 
-/** Prints a row per kind and number of series, three labels each. */
-export async function redisValue(): Promise<void> {
-  console.log(`redis-value: medians of ${ROUNDS}, Node ${process.version}`);
+/** A row per kind and number of series, three labels each. */
+export async function redisValue(report: Report): Promise<void> {
+  const rows: string[][] = [];
   for (const type of ['counter', 'histogram'] as const) {
     for (const size of SIZES) {
       const value = groupValue(type, size);
       const bytes = encodeValue(value);
       const writeMs = medianMs(() => encodeValue(value));
       const readMs = medianMs(() => decodeValue(bytes));
-      const series = `${size.toLocaleString('en')} ${type}s`.padEnd(18);
-      console.log(`  ${series} ${(bytes.length / 1000).toFixed(0)} kB  write ${writeMs} ms  read ${readMs} ms`);
+      rows.push([`${size.toLocaleString('en')} ${type}s`, (bytes.length / 1000).toFixed(0), writeMs, readMs]);
     }
   }
+  report.say(`Medians of ${ROUNDS} rounds, three labels a series.`);
+  report.table(['series', 'kB', 'write ms', 'read ms'], rows);
 }
 
 function groupValue(type: 'counter' | 'histogram', size: number): GroupValue {
@@ -40,5 +43,5 @@ function medianMs(work: () => unknown): string {
     work();
     return performance.now() - startMs;
   });
-  return times.sort((a, b) => a - b)[ROUNDS >> 1]!.toFixed(1);
+  return median(times).toFixed(1);
 }

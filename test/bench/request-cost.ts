@@ -10,6 +10,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Report } from './report.ts';
 
 const TARGET_MICROSECONDS = 1;
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 31);
@@ -33,7 +34,7 @@ interface Server {
 }
 
 /** Prints added CPU per request. @throws when a server does not start, or CPU time cannot be read (not on Linux) */
-export async function requestCost(): Promise<void> {
+export async function requestCost(_report: Report): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'gunicorn-otel-bench-'));
   const servers = new Map<string, Server>();
   const costs = new Map<string, number[]>(Object.keys(VARIANTS).map((name) => [name, []]));

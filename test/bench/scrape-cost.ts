@@ -16,6 +16,7 @@ import { SnapshotFile } from '../../src/snapshot/file.ts';
 import { SLOT_HEADER_BYTES } from '../../src/snapshot/layout.ts';
 import { SeriesTable } from '../../src/snapshot/series-table.ts';
 import { type Sleeper, startSleeper } from '../sleepers.ts';
+import type { Report } from './report.ts';
 import type { StageTimes } from './scrape-stages.ts';
 
 /** Rounds of each measurement. */
@@ -61,7 +62,7 @@ interface ThreadFigures {
 }
 
 /** Prints a row of stages per case, what a client sees, and what the thread takes in memory. */
-export async function scrapeCost(): Promise<void> {
+export async function scrapeCost(_report: Report): Promise<void> {
   console.log(`scrape-cost: milliseconds, medians of ${ROUNDS}, Node ${process.version}`);
   console.log(
     '  serializer: what OTel takes for the text; http, gzip: as a client sees it; MB: of the exporter thread',

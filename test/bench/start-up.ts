@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Report } from './report.ts';
 
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 21);
 const REGISTER = fileURLToPath(new URL('../../src/register.js', import.meta.url));
@@ -12,7 +13,7 @@ const REGISTER_CJS = fileURLToPath(new URL('../../src/register.cjs', import.meta
 const SERVER = fileURLToPath(new URL('../../../test/fixtures/hello-server.mjs', import.meta.url));
 
 /** Prints milliseconds from spawn to exit (`-e 0`), and from spawn to the first line (server). */
-export async function startUp(): Promise<void> {
+export async function startUp(_report: Report): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'gunicorn-otel-bench-'));
   const empty = join(directory, 'empty.mjs');
   writeFileSync(empty, '');
