@@ -35,35 +35,35 @@ export function countBodyBytes(): void {
   if (countsBodyBytes) return;
   countsBodyBytes = true;
   const { IncomingMessage, ServerResponse } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
+  // What is inherited is looked up at each call, so that a patch of a parent class that comes later holds as it would
+  // without us; each in its own place, which the compiler can see through: one that all three share costs 0.2 µs.
+  const readable = Object.getPrototypeOf(IncomingMessage.prototype) as Inherited;
+  const outgoing = Object.getPrototypeOf(ServerResponse.prototype) as Inherited;
 
-  shadow(IncomingMessage.prototype, 'push', (inherited) => {
-    return function push(this: CountedRequest, chunk: unknown, encoding: unknown) {
-      // A client's incoming message has a status; only servers' requests are counted.
-      if (chunk !== null && this.statusCode === null) add(this, chunk, encoding);
-      return inherited.call(this, chunk, encoding);
-    };
+  shadow(IncomingMessage.prototype, function push(this: CountedRequest, chunk: unknown, encoding: unknown) {
+    // A client's incoming message has a status; only servers' requests are counted.
+    if (chunk !== null && this.statusCode === null) add(this, chunk, encoding);
+    return readable.push.call(this, chunk, encoding);
   });
-  shadow(ServerResponse.prototype, 'write', (inherited) => {
-    return function write(this: Counted, chunk: unknown, encoding: unknown, callback: unknown) {
-      if (!this.writableEnded) add(this, chunk, encoding);
-      return inherited.call(this, chunk, encoding, callback);
-    };
+  shadow(ServerResponse.prototype, function write(this: Counted, chunk: unknown, encoding: unknown, callback: unknown) {
+    if (!this.writableEnded) add(this, chunk, encoding);
+    return outgoing.write.call(this, chunk, encoding, callback);
   });
-  shadow(ServerResponse.prototype, 'end', (inherited) => {
-    return function end(this: Counted, chunk: unknown, encoding: unknown, callback: unknown) {
-      if (this.headersSent && !this.writableEnded) add(this, chunk, encoding);
-      return inherited.call(this, chunk, encoding, callback);
-    };
+  shadow(ServerResponse.prototype, function end(this: Counted, chunk: unknown, encoding: unknown, callback: unknown) {
+    if (this.headersSent && !this.writableEnded) add(this, chunk, encoding);
+    return outgoing.end.call(this, chunk, encoding, callback);
   });
 }
 
-type Method = { call(self: unknown, ...args: unknown[]): unknown };
+type Inherited = Readonly<Record<'push' | 'write' | 'end', (...args: unknown[]) => unknown>>;
 
-// The inherited method is looked up at each call: a patch of the parent class that comes later holds as it would without us.
-function shadow(prototype: object, name: string, make: (inherited: Method) => Method): void {
-  const parent = Object.getPrototypeOf(prototype) as Record<string, Method>;
-  const value = make({ call: (self, ...args) => parent[name]!.call(self, ...args) });
-  Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: false });
+function shadow(prototype: object, method: (this: never, ...args: never[]) => unknown): void {
+  Object.defineProperty(prototype, method.name, {
+    value: method,
+    writable: true,
+    configurable: true,
+    enumerable: false,
+  });
 }
 
 function add(message: { [BODY_BYTES]?: number }, chunk: unknown, encoding: unknown): void {
