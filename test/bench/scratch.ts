@@ -4,21 +4,10 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+import { join } from 'node:path';
+import { npm, packTarball } from '../npm.ts';
 
 export interface Scratch {
   /** Absolute; programs are to be written into it, so that they find its packages. */
@@ -65,22 +54,6 @@ export function scratch(nodeMajor: number, packages: readonly string[]): Scratch
 let packed: string | undefined;
 
 function pack(): string {
-  if (packed) return packed;
-  const directory = mkdtempSync(join(tmpdir(), 'gunicorn-otel-pack-'));
-  npm(ROOT, process.execPath, ['pack', '--ignore-scripts', '--pack-destination', directory]);
-  const [name = ''] = readdirSync(directory);
-  packed = join(directory, 'x-gunicorn-otel.tgz');
-  renameSync(join(directory, name), packed);
+  packed ??= packTarball();
   return packed;
-}
-
-function npm(cwd: string, node: string, args: readonly string[]): void {
-  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
-  execFileSync(node, [npmCli(), ...args, ...quiet], { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
-}
-
-// `npm run` tells where npm is; else it lies beside the Node that runs.
-function npmCli(): string {
-  const beside = join(dirname(realpathSync(process.execPath)), '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js');
-  return process.env['npm_execpath'] ?? beside;
 }

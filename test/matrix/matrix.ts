@@ -1,0 +1,53 @@
+/**
+ * `npm run test:matrix`: the system tests over versions of Node and both lines of OpenTelemetry, each from the packed
+ * tarball. `npm run test:matrix -- 20.19.0/2 26/3` runs these cells only, `--core` the files that differ between them most.
+ */
+import { spawnSync } from 'node:child_process';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { packTarball } from '../npm.ts';
+import { type Cell, type Installed, installCell } from './cell.ts';
+
+/** The oldest Node of `engines`, and the newest of each line that lives. */
+const CELLS = ['20.19.0/2', '22/2', '22/3', '24/2', '24/3', '26/3'];
+const SYSTEM = /^(?:system|framework|example)-.*\.test\.js$/;
+// What is the tarball's own test, and what tells more of the machine than of Node.
+const APART = /^system-(?:tarball|soak|disk-full|recycled-pid)/;
+const CORE =
+  /^(?:framework|system-(?:ways|cluster-life|killed-worker|threads|children|app-metrics|app-ends|own-sdk|public-api|request-kinds|request-failures|connection-errors|errors-of-others|signals|transparency|http2|upgrades|http-source|exporter-thread)\.)/;
+
+const { values, positionals } = parseArgs({ options: { core: { type: 'boolean' } }, allowPositionals: true });
+const tarball = packTarball();
+const results = (positionals.length > 0 ? positionals : CELLS).map(run);
+rmSync(join(tarball, '..'), { recursive: true });
+console.log(`\n${results.map(({ text }) => text).join('\n')}`);
+process.exitCode = results.every(({ passed }) => passed) ? 0 : 1;
+
+function run(name: string): { passed: boolean; text: string } {
+  const [node = '', otel] = name.split('/');
+  const installed = installCell(tarball, { node, otel: Number(otel) as Cell['otel'] });
+  console.log(`\n# Node ${name}: ${installed.versions}`);
+  try {
+    return test(name, installed);
+  } finally {
+    rmSync(installed.directory, { recursive: true, force: true });
+  }
+}
+
+function test(name: string, { directory, env, versions }: Installed): { passed: boolean; text: string } {
+  const tests = join(directory, 'dist', 'test');
+  const files = readdirSync(tests).filter((file) => (values.core ? CORE : SYSTEM).test(file) && !APART.test(file));
+  const args = ['--test', '--test-reporter=spec', ...files.map((file) => join('dist', 'test', file))];
+  const { status, stdout } = spawnSync('node', args, {
+    cwd: directory,
+    env,
+    encoding: 'utf8',
+    maxBuffer: 1e9,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) console.log(stdout.slice(Math.max(0, stdout.indexOf('✖ failing tests:'))));
+  const count = (what: string) => new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(stdout)?.[1] ?? '?';
+  const counts = `${count('pass')} passed, ${count('fail')} failed, ${count('skipped')} skipped`;
+  return { passed: status === 0, text: `Node ${name} (${versions}): ${files.length} files, ${counts}` };
+}
