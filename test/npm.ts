@@ -1,6 +1,6 @@
 /** npm as this machine has it, run by whichever Node is to be the one that packages are resolved for. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, realpathSync, renameSync } from 'node:fs';
+import { mkdtempSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,10 +13,11 @@ export function npm(cwd: string, node: string, args: readonly string[]): void {
   execFileSync(node, [npmCli(), ...args, ...quiet], { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-/** Packs this tree as it is built. @returns the tarball's path, its name without a version */
+/** Packs this tree as it is built. @returns the tarball's path, its name without a version; there until this process ends */
 export function packTarball(): string {
   const directory = mkdtempSync(join(tmpdir(), 'gunicorn-otel-pack-'));
   npm(ROOT, process.execPath, ['pack', '--ignore-scripts', '--pack-destination', directory]);
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const [name = ''] = readdirSync(directory);
   const path = join(directory, 'x-gunicorn-otel.tgz');
   renameSync(join(directory, name), path);
