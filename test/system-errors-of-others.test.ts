@@ -30,7 +30,12 @@ for (const listens of ['', 'listens']) {
     const { received } = await connect(app.port, `${get('/')}GARBAGE\r\n\r\n`);
     await until(() => received.text.startsWith('HTTP/1.1 200'), 'the answer');
     await settled(app, 1);
-    await until(async () => sum(await app.scrape(), HANDLED, { method: 'UNKNOWN' }) === 1, 'the garbage');
+    // Node 24 ends the connection before it has seen the answer off: there it is the error of the request before it.
+    await until(
+      async () => sum(await app.scrape(), HANDLED, { error_type: 'HPE_INVALID_METHOD' }) === 1,
+      'the garbage',
+    );
+    assert.equal(sum(await app.scrape(), HANDLED), 1, 'counted once');
   });
 }
 
