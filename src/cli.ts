@@ -6,7 +6,7 @@ import { check } from './check.ts';
 import { checkText } from './check-text.ts';
 import { SETTINGS, type Setting } from './config.ts';
 import { messageOf } from './errors.ts';
-import { serve } from './serve.ts';
+import { serve, serveFleet } from './serve.ts';
 import { textOf } from './setting-row.ts';
 import { VERSION } from './start.ts';
 
@@ -14,6 +14,8 @@ const HELP = `Usage: node --import @x/gunicorn-otel/register server.js
        gunicorn-otel check [--json]     every setting, where it is from, what is wrong
        gunicorn-otel serve --dir DIR [--group NAME]
                                         the endpoint of a group as a process of its own
+       gunicorn-otel serve --redis [--sum]
+                                        one endpoint for all groups that forward to Redis; summed over instances
        gunicorn-otel --help | --version
 
 One Prometheus endpoint for every process of a Node service. Settings, read from the environment, or from the exports
@@ -21,6 +23,13 @@ of gunicorn.conf.mjs:
 
 ${(Object.values(SETTINGS) as Setting[]).map(helpOf).join('\n')}
 `;
+
+const SERVE_OPTIONS = {
+  dir: { type: 'string' },
+  group: { type: 'string' },
+  redis: { type: 'boolean' },
+  sum: { type: 'boolean' },
+} as const;
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => void | Promise<void>>> = {
   '--version': () => void process.stdout.write(`${VERSION}\n`),
@@ -35,8 +44,11 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => void | Promise<void>
     process.stdout.write(text, () => process.exit(report.ok ? 0 : 1));
   },
   serve(args) {
-    const { dir, group } = parseArgs({ args, options: { dir: { type: 'string' }, group: { type: 'string' } } }).values;
-    const served = serve(process.env, process.cwd(), { ...(dir && { dir }), ...(group && { group }) });
+    const { dir, group, redis, sum } = parseArgs({ args, options: SERVE_OPTIONS }).values;
+    if (redis ? dir || group : sum) return misused('--dir and --group are for a group, --redis and --sum for a fleet');
+    const served = redis
+      ? serveFleet(process.env, process.cwd(), sum === true)
+      : serve(process.env, process.cwd(), { ...(dir && { dir }), ...(group && { group }) });
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.once(signal, () => void served.stop().then(() => process.exit()));
     }

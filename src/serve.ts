@@ -1,6 +1,6 @@
 /**
  * `gunicorn-otel serve`: the exporter of a group as a process of its own, a sidecar. It takes the lead from the members,
- * which take it back when this process ends.
+ * which take it back when this process ends. With `--redis` that of all groups that forward to one Redis.
  */
 import { setInterval } from 'node:timers';
 import { DiagLogLevel, diag } from '@opentelemetry/api';
@@ -8,6 +8,7 @@ import { readSettings, type Settings } from './config.ts';
 import { loadConfigModule } from './config-module.ts';
 import { GunicornOtelError } from './errors.ts';
 import { type Exporter, startExporter } from './export/exporter.ts';
+import { startFleet } from './export/fleet.ts';
 import { groupName } from './group-name.ts';
 import { diagLogger, report, setLogLevel } from './report.ts';
 import { createGroupDirectory, isDeserted, liveGroups, removeGroup } from './snapshot/group.ts';
@@ -30,13 +31,7 @@ export interface ServeOptions {
  * @throws GUNICORN_OTEL_ERR_DIRECTORY when a group is named and its directory cannot be made
  */
 export function serve(env: NodeJS.ProcessEnv, cwd: string, { dir, group }: ServeOptions): { stop(): Promise<void> } {
-  const options = { ...(dir && { multiprocDirectory: dir }), ...(group && { group }) };
-  const config = loadConfigModule(env, cwd);
-  const { settings, problems } = readSettings(env, options, config);
-  setLogLevel(settings.logLevel);
-  for (const problem of [...config.problems, ...problems]) report('warn', problem);
-  // What OTel's packages have to say goes the way our own lines go.
-  diag.setLogger(diagLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+  const settings = prepare(env, cwd, { ...(dir && { multiprocDirectory: dir }), ...(group && { group }) });
   // Without `getconf` (distroless images) pidusage's defaults are right.
   process.env['PIDUSAGE_SILENT'] = '1';
   const find = settings.group ? named(settings) : () => onlyLiveGroup(settings.multiprocDirectory);
@@ -49,6 +44,25 @@ export function serve(env: NodeJS.ProcessEnv, cwd: string, { dir, group }: Serve
       await sidecar.leave();
     },
   };
+}
+
+/**
+ * Serves what is in Redis of all groups until it is stopped; Redis is waited for.
+ *
+ * @param sum - counters, histograms and amounts are added up over the instances of a service
+ */
+export function serveFleet(env: NodeJS.ProcessEnv, cwd: string, sum: boolean): { stop(): Promise<void> } {
+  return startFleet({ settings: prepare(env, cwd, {}), sum });
+}
+
+function prepare(env: NodeJS.ProcessEnv, cwd: string, options: Partial<Settings>): Settings {
+  const config = loadConfigModule(env, cwd);
+  const { settings, problems } = readSettings(env, options, config);
+  setLogLevel(settings.logLevel);
+  for (const problem of [...config.problems, ...problems]) report('warn', problem);
+  // What OTel's packages have to say goes the way our own lines go.
+  diag.setLogger(diagLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+  return settings;
 }
 
 /** What it serves at the moment, if anything. */

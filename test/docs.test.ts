@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { ERROR_CODES, METRICS, readSettings, SETTINGS, type Setting, type Settings } from '@x/gunicorn-otel';
 import { check } from '../src/check.ts';
 import { loadConfigModule } from '../src/config-module.ts';
+import { FLEET_METRICS } from '../src/export/fleet-metrics.ts';
 import { HOOK_NAMES } from '../src/lifecycle.ts';
 import { textOf } from '../src/setting-row.ts';
 import { freshDirectory } from './processes.ts';
@@ -53,6 +54,14 @@ test('the metrics that documents name exist', () => {
     const unknown = named.filter((name) => !known.has(name) && !NOT_OURS.has(name));
     assert.deepEqual(unknown, [], path);
   }
+});
+
+test('docs/redis.md tells every metric of a fleet, and no other', () => {
+  const told = tableRows('docs/redis.md', /^gunicorn_fleet_\w+$/).map(([name, type]) => [name, type]);
+  assert.deepEqual(
+    told,
+    Object.values(FLEET_METRICS).map(({ name, type }) => [name, type]),
+  );
 });
 
 test('docs/api.md tells every export, and no other', () => {

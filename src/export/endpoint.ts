@@ -16,7 +16,8 @@ const RETRIES_MS = [50, 100, 200, 400];
 const RETRY_MS = 1000;
 
 export interface EndpointOptions {
-  readonly directory: string;
+  /** Of the group; undefined where there is none. */
+  readonly directory?: string;
   readonly settings: Settings;
   readonly server: MetricsServer;
 }
@@ -64,8 +65,8 @@ export function openEndpoint(
     const { port } = server.address() as AddressInfo;
     const protocol = 'setSecureContext' in server ? 'https' : 'http';
     const url = `${protocol}://${urlHost(settings.bindAddress)}:${port}/metrics`;
-    writeExporterFile(directory, { url, port, pid: process.pid });
-    report('info', `metrics of process ${process.pid} and its workers are at ${url}`);
+    if (directory) writeExporterFile(directory, { url, port, pid: process.pid });
+    report('info', `metrics of ${directory ? `process ${process.pid} and its workers` : 'the fleet'} are at ${url}`);
     onListening(url);
   });
   listen();

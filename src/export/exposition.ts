@@ -16,6 +16,9 @@ const MAX_END_BYTES = 64;
 const ZERO = 48;
 const NEWLINE = 10;
 
+/** What is rendered; without a resource there is no target_info. */
+export type Rendered = Pick<ResourceMetrics, 'scopeMetrics'> & { readonly resource: Resource | undefined };
+
 /** Renders again and again into memory of its own. */
 export class Exposition {
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
@@ -23,9 +26,9 @@ export class Exposition {
   #piece = '';
 
   /** @returns the text as UTF-8. A view of this object's memory: it holds until the next call, whoever needs it longer copies it */
-  render({ resource, scopeMetrics }: Pick<ResourceMetrics, 'resource' | 'scopeMetrics'>): Buffer {
+  render({ resource, scopeMetrics }: Rendered): Buffer {
     this.#length = 0;
-    this.#piece = targetInfo(resource);
+    this.#piece = resource ? targetInfo(resource) : '';
     let isEmpty = true;
     for (const { metrics } of scopeMetrics) {
       for (const metric of metrics) isEmpty = !this.#family(metric) && isEmpty;

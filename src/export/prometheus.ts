@@ -11,8 +11,8 @@ import { settledResource } from './resource.ts';
 
 export interface ScraperOptions {
   readonly producer: MetricProducer;
-  /** Shown as target_info. */
-  readonly resource: Resource;
+  /** Shown as target_info; undefined: the producer has its own. */
+  readonly resource?: Resource;
   readonly timeoutMs: number;
 }
 
@@ -30,12 +30,14 @@ export class Scraper {
   readonly #exporter: PrometheusExporter;
   readonly #exposition = new Exposition();
   readonly #timeoutMs: number;
+  readonly #hasTarget: boolean;
   #running: Promise<Buffer> | undefined;
 
   constructor({ producer, resource, timeoutMs }: ScraperOptions) {
     this.#exporter = new PrometheusExporter({ preventServerStart: true, metricProducers: [producer] });
     // Binds the exporter: a reader without a provider cannot collect.
-    new MeterProvider({ resource, readers: [this.#exporter] });
+    new MeterProvider({ ...(resource && { resource }), readers: [this.#exporter] });
+    this.#hasTarget = resource !== undefined;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -57,7 +59,7 @@ export class Scraper {
     try {
       const { resourceMetrics, errors } = await this.#withTimeout(this.#exporter.collect());
       if (errors.length > 0) throw errors[0];
-      const resource = settledResource(resourceMetrics.resource);
+      const resource = this.#hasTarget ? settledResource(resourceMetrics.resource) : undefined;
       const text = this.#exposition.render({ ...resourceMetrics, resource });
       this.stats.series = resourceMetrics.scopeMetrics
         .flatMap(({ metrics }) => metrics)

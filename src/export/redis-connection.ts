@@ -19,6 +19,12 @@ export interface RedisSettings {
 /** The part of node-redis that is used. */
 export interface RedisModule {
   createClient(options: object): RedisClient;
+  readonly RESP_TYPES: { readonly BLOB_STRING: number };
+}
+
+/** Which class replies of a type are of. */
+export interface CommandOptions {
+  readonly typeMapping: Readonly<Record<number, unknown>>;
 }
 
 /** What one sends commands to. */
@@ -27,7 +33,7 @@ export interface RedisClient {
   readonly isReady: boolean;
   on(event: 'error', listener: (error: Error) => void): unknown;
   connect(): Promise<unknown>;
-  sendCommand(args: readonly (string | Buffer)[]): Promise<unknown>;
+  sendCommand(args: readonly (string | Buffer)[], options?: CommandOptions): Promise<unknown>;
   destroy(): void;
   unref(): void;
 }
@@ -103,14 +109,15 @@ export function discard(client: RedisClient | undefined): void {
   if (client?.isOpen) client.destroy();
 }
 
-/** Sends all at once and waits for all replies, once. @throws the first refusal, or that it took too long */
+/** Sends all at once and waits for all replies. @throws the first refusal, or that it took too long */
 export async function pipeline(
   client: RedisClient,
   commands: readonly (readonly (string | Buffer)[])[],
   timeoutMs: number,
-): Promise<void> {
+  options?: CommandOptions,
+): Promise<unknown[]> {
   // Handed over in one turn of the loop, which is how node-redis pipelines.
-  await within(timeoutMs, Promise.all(commands.map((command) => client.sendCommand(command))));
+  return within(timeoutMs, Promise.all(commands.map((command) => client.sendCommand(command, options))));
 }
 
 /** An error's cause as a label: one of few words. @throws never */
@@ -132,14 +139,14 @@ export function tell(error: unknown, { password }: RedisTarget): string {
   return password ? text.replaceAll(password, '***') : text;
 }
 
-async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     const error = Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: 'ETIMEDOUT' });
     timer = setTimeout(() => reject(error), timeoutMs).unref();
   });
   try {
-    await Promise.race([work, late]);
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }

@@ -2,6 +2,7 @@
  * `npm run bench`: every part in order, or those named; each prints tables and says which of its targets are met. They go
  * into docs/benchmarks.md, unless BENCH_ROUNDS makes the run another one than that page tells of.
  */
+import { fleet } from './fleet.ts';
 import { redisValue } from './redis-value.ts';
 import { Report, writeSection } from './report.ts';
 import { requestCost } from './request-cost.ts';
@@ -18,6 +19,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   'request-cost': { title: 'What a request costs more', run: requestCost },
   'start-up': { title: 'Start-up', run: startUp },
   'redis-value': { title: "A group's value in Redis", run: redisValue },
+  fleet: { title: 'One endpoint for a fleet', run: fleet },
   'scrape-cost': { title: 'What a scrape costs, stage by stage', run: scrapeCost },
 };
 

@@ -23,12 +23,13 @@ export async function redisValue(report: Report): Promise<void> {
   report.table(['series', 'kB', 'write ms', 'read ms'], rows);
 }
 
-function groupValue(type: 'counter' | 'histogram', size: number): GroupValue {
+/** A group with one family of so many series. */
+export function groupValue(type: 'counter' | 'histogram', size: number): GroupValue {
   const series = Array.from({ length: size }, (_, i): ValueSeries => {
     const labels = { worker_id: `worker_${(i % 16) + 1}_1700000000`, method: 'GET', endpoint: `/users/${i >> 4}/:id` };
     return { labels, value: type === 'counter' ? random(1e6) : Array.from({ length: 18 }, () => random(1e4)) };
   });
-  const family = { name: 'requests_total', type, help: 'x', ...(type === 'histogram' && { bounds: BOUNDS }), series };
+  const family = { name: `shop_${type}s`, type, help: 'x', ...(type === 'histogram' && { bounds: BOUNDS }), series };
   const instance = { service: 'shop', id: 'box-7-1', host: 'box', pid: 7, startMs: 1, writtenAtMs: 2, intervalMs: 3 };
   return { ...instance, resource: {}, families: [family] };
 }

@@ -1,0 +1,60 @@
+/** A fleet as one endpoint: what Redis has of every instance, and the metrics about reading it. */
+import { emptyResource } from '@opentelemetry/resources';
+import type { MetricProducer } from '@opentelemetry/sdk-metrics';
+import type { Settings } from '../config.ts';
+import { createMetricsServer } from '../server/server.ts';
+import { wantsTls } from '../server/tls.ts';
+import { openEndpoint } from './endpoint.ts';
+import { fleetMetrics } from './fleet-metrics.ts';
+import { FleetReader } from './fleet-reader.ts';
+import { FleetSums } from './fleet-sums.ts';
+import { instanceFamilies, summedFamilies } from './fleet-view.ts';
+import { Scraper } from './prometheus.ts';
+
+export interface FleetOptions {
+  readonly settings: Settings;
+  /** Counters, histograms and amounts are added up over the instances of a service. */
+  readonly sum: boolean;
+}
+
+/** Begins to read and to serve. */
+export function startFleet({ settings, sum }: FleetOptions): { readonly url: Promise<string>; stop(): Promise<void> } {
+  const sums = new FleetSums(settings);
+  const reader = new FleetReader({
+    settings,
+    onValue(value) {
+      if (!sum) return;
+      sums.add(value);
+      sums.forget(new Set(reader.instances.map(({ id }) => id)));
+    },
+  });
+  const collect: MetricProducer['collect'] = async () => {
+    const { instances } = reader;
+    const families = sum ? summedFamilies(instances, sums) : instanceFamilies(instances);
+    const metrics = [...families, ...fleetMetrics(reader.stats, instances.length, sums.overflow)];
+    const scope = { name: '@x/gunicorn-otel' };
+    return { resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope, metrics }] }, errors: [] };
+  };
+  const scraper = new Scraper({ producer: { collect }, timeoutMs: settings.scrapeTimeoutMs });
+  const server = createMetricsServer({
+    scrape: () => scraper.scrape(),
+    health: () => ({
+      status: reader.stats.up === 1 ? 'ok' : 'degraded',
+      workers: reader.instances.length,
+      expectedWorkers: 0,
+    }),
+    ...(wantsTls(settings) && { tls: { clientCertificates: settings.sslClientAuthRequired } }),
+  });
+  let opened = (_: string) => {};
+  const url = new Promise<string>((resolve) => {
+    opened = resolve;
+  });
+  const endpoint = openEndpoint({ settings, server }, (at) => opened(at));
+  return {
+    url,
+    async stop() {
+      endpoint.stop();
+      await reader.stop();
+    },
+  };
+}
