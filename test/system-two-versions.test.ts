@@ -26,6 +26,7 @@ test('a process of another version is told and counted, the others are exact, an
   }, 'it is counted');
   assert.equal(sum(samples, COUNT), 3);
 
+  await app.says(/cannot be read/, 'stderr');
   const [line, more] = app.output.stderr.split('\n').filter((line) => line.includes('cannot be read'));
   assert.equal(more, undefined, app.output.stderr);
   assert.ok(line!.includes(`version ${OTHER_VERSION}`) && line!.includes(`format ${FORMAT_VERSION + 1}`), line);
