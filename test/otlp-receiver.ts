@@ -5,10 +5,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import type { Sample } from './exposition.ts';
 import type { Owner } from './processes.ts';
 import { freePort } from './redis-server.ts';
+
+// Of a gRPC message.
+const GRPC_PREFIX = 5;
 
 export interface ReceivedPoint {
   attributes: Record<string, unknown>;
@@ -84,6 +89,32 @@ export async function startReceiver(owner: Owner, { closed = false } = {}): Prom
   });
   if (!closed) await receiver.open();
   return receiver;
+}
+
+/** The same over gRPC: one call per push, as HTTP/2 carries it (grpc.io, PROTOCOL-HTTP2). */
+export async function startGrpcReceiver(owner: Owner): Promise<Pick<Receiver, 'url' | 'pushes'>> {
+  const pushes: Received[] = [];
+  const sessions = new Set<ServerHttp2Session>();
+  const server = createHttp2Server();
+  server.on('session', (session) => sessions.add(session));
+  server.on('stream', async (stream, headers) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    const sent = Buffer.concat(chunks);
+    // A message is a flag, its length, and its bytes.
+    const body = sent[0] === 1 ? gunzipSync(sent.subarray(GRPC_PREFIX)) : sent.subarray(GRPC_PREFIX);
+    pushes.push({ headers, path: String(headers[':path']), ...readProto(body) });
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.end(Buffer.alloc(GRPC_PREFIX));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  owner.after(() => {
+    server.close();
+    for (const session of sessions) session.destroy();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, pushes };
 }
 
 /** Cumulative metrics as the samples of a scrape, to be compared with one. */

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { SETTINGS } from '@x/gunicorn-otel';
 import { startExportingProcess, startGroup, still } from './exporting-group.ts';
 import { type Sample, sum } from './exposition.ts';
-import { type Receiver, samplesOf, startReceiver } from './otlp-receiver.ts';
+import { type Receiver, samplesOf, startGrpcReceiver, startReceiver } from './otlp-receiver.ts';
 import { startCluster, until } from './processes.ts';
 import { requests } from './requests.ts';
 import { measure, serve } from './scenes.ts';
@@ -36,6 +36,21 @@ describe('a group with OTLP', () => {
       assert.equal(sum(scrape, 'gunicorn_exporter_push_errors_total', { exporter: 'otlp' }), 0);
     });
   }
+
+  it('pushes by grpc what a scrape shows', async (t) => {
+    const receiver = await startGrpcReceiver(t);
+    const env = {
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+      OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    };
+    const settings = { ...SETTINGS_OF_PUSH, metricsExporters: ['prometheus', 'otlp'] };
+    const group = startGroup(t, serve([{ path: '/a' }, { path: '/b', status: 503 }]), settings, env);
+    await until(() => receiver.pushes.length > 1, 'pushes');
+    const { metrics, path } = receiver.pushes.at(-1)!;
+    assert.equal(path, '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export');
+    assert.deepEqual(still(samplesOf(metrics)), still(await group.scrape()));
+  });
 
   it('that prefers deltas pushes what adds up to the scrape', async (t) => {
     const receiver = await startReceiver(t);

@@ -2,7 +2,6 @@
  * OTel's own OTLP exporters, which read OTEL_EXPORTER_OTLP_* themselves: endpoint, headers, compression, certificates,
  * timeout, temporality. Only which of the three it is stands here.
  */
-import { createRequire } from 'node:module';
 import type { PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import { report } from '../report.ts';
 import { loadOptional } from './optional-package.ts';
@@ -22,10 +21,9 @@ const PACKAGES: Readonly<Record<string, { name: string; load: () => Promise<unkn
     name: '@opentelemetry/exporter-metrics-otlp-http',
     load: () => import('@opentelemetry/exporter-metrics-otlp-http'),
   },
-  // Required: it need not be there when this is compiled, as an import would have it.
   grpc: {
     name: '@opentelemetry/exporter-metrics-otlp-grpc',
-    load: async () => createRequire(import.meta.url)('@opentelemetry/exporter-metrics-otlp-grpc'),
+    load: () => import('@opentelemetry/exporter-metrics-otlp-grpc'),
   },
 };
 
