@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { appFamilies } from '../src/catalogue/app-families.ts';
 import { project } from '../src/catalogue/views.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { parseExposition, select } from './exposition.ts';
@@ -52,6 +53,15 @@ describe('the gauges of several processes', () => {
       assert.deepEqual(await shown([unknown, unknown], { level: mode }), ['- NaN'], mode);
     }
     assert.deepEqual(await shown([unknown, GAUGES[0]!], { level: 'liveall' }), ['w0 NaN', 'w1 5']);
+  });
+
+  it('are an amount, which groups may be added by, in the modes that add', async () => {
+    for (const mode of ['all', 'livemax', 'mostrecent', 'sum', 'livesum']) {
+      const table = new SeriesTable();
+      measure(table, { name: 'level', kind: 'gauge', cell: [5, 30] });
+      const { families } = appFamilies(sceneOf([{ table }]), [], { level: mode });
+      assert.equal(families[0]!.additive, mode.endsWith('sum'), mode);
+    }
   });
 
   it('that are infinite are shown so', async () => {

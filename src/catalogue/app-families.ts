@@ -40,7 +40,10 @@ class Drafts {
   readonly #drafts = new Map<string, Draft>();
   readonly #sampleNames: Set<string>;
 
-  constructor(taken: Iterable<string>) {
+  readonly #gaugeModes: GaugeModes;
+
+  constructor(taken: Iterable<string>, gaugeModes: GaugeModes) {
+    this.#gaugeModes = gaugeModes;
     this.#sampleNames = new Set(taken);
   }
 
@@ -66,9 +69,13 @@ class Drafts {
         name,
         type: TYPES[descriptor.kind],
         help: descriptor.description || name,
-        additive: descriptor.kind === 'updowncounter',
+        additive: this.#isAmount(name, descriptor),
         points: pointsOf(descriptor, cells.values()),
       }));
+  }
+
+  #isAmount(name: string, { kind }: MetricDescriptor): boolean {
+    return kind === 'updowncounter' || (kind === 'gauge' && gaugeMode(name, this.#gaugeModes).additive);
   }
 }
 
@@ -87,7 +94,7 @@ export function appFamilies(
   taken: Iterable<string>,
   gaugeModes: GaugeModes = {},
 ): { families: Family[]; conflicts: string[] } {
-  const drafts = new Drafts(taken);
+  const drafts = new Drafts(taken, gaugeModes);
   for (const [key, { descriptor, series }] of scene.merged) {
     const draft = descriptor.scope === OWN_SCOPE ? undefined : drafts.get(key, descriptor);
     if (!draft) continue;

@@ -19,6 +19,8 @@ export interface GaugeMode {
   /** Whether only the living count; otherwise those that exited of late, too. */
   readonly live: boolean;
   readonly combine: Combine | undefined;
+  /** Whether the result is an amount: those of several groups may be added as those of processes are. */
+  readonly additive: boolean;
 }
 
 /** @param modes - by name as scraped, `*` for all others; the default is `liveall` */
@@ -26,7 +28,8 @@ export function gaugeMode(name: string, modes: Readonly<Record<string, string>>)
   // A gauge of the app may be called `constructor`.
   const mode = (Object.hasOwn(modes, name) ? modes[name] : modes['*']) ?? 'liveall';
   const live = mode.startsWith('live');
-  return { live, combine: COMBINE[live ? mode.slice('live'.length) : mode] };
+  const combine = COMBINE[live ? mode.slice('live'.length) : mode];
+  return { live, combine, additive: combine !== undefined && combine === COMBINE['sum'] };
 }
 
 /** The value that was set last; of those that were set in the same millisecond the greater one, whoever is asked first. */
