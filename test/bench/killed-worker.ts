@@ -1,0 +1,147 @@
+/**
+ * What a total says after a worker was killed under load, of the requests that were answered: at once, and when another has
+ * taken its place. A total that falls is taken for a restart by rate(), which then counts all of it anew.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseExposition, sum } from '../exposition.ts';
+import { until } from '../processes.ts';
+import { COUNT } from '../request-count.ts';
+import { type Load, startLoad } from '../steady-load.ts';
+import { owned } from './owned.ts';
+import type { Report } from './report.ts';
+import { type ScrapedCluster, startScrapedCluster } from './scraped-cluster.ts';
+import { median } from './statistics.ts';
+import { nameOf, type Variant, variants } from './variants.ts';
+
+const KILLS = Number(process.env['BENCH_ROUNDS'] ?? 10);
+const WORKERS = 2;
+const CLIENTS = 8;
+const ANSWERS_BEFORE_KILL = 400;
+// Nothing takes so long to be published, once nobody asks any more.
+const SETTLE_MS = 250;
+const MAX_LOSS_MS = 10;
+const MAX_FAILED = 3;
+
+interface Kill {
+  /** Requests that were answered and are not counted, when another worker has taken the killed one's place. */
+  readonly lost: number;
+  /** The last answers of the killed worker before its death that are as many: how old the oldest of them was. */
+  readonly lostMs: number;
+  /** By how much the total was lower than just before, in the first scrape that succeeded, or in the last one. */
+  readonly fell: number;
+  /** Scrapes that failed in between. */
+  readonly failed: number;
+  readonly answersOfWorker: number;
+}
+
+interface Figures {
+  readonly variant: Variant;
+  readonly kills: readonly Kill[];
+}
+
+/** A row per variant, then the targets. */
+export async function killedWorker(report: Report): Promise<void> {
+  report.say(
+    `${WORKERS} workers under a steady load of ${CLIENTS} clients; ${KILLS} times the one that answered last gets SIGKILL, and is ` +
+      'replaced. Median and most per kill: requests that were answered and are missing in the total afterwards; how many ' +
+      "milliseconds of the killed worker's answers these are; of how many of its answers; by how much the total fell.",
+  );
+  const all: Figures[] = [];
+  for (const variant of variants()) all.push(await measure(variant));
+  const head = ['', 'requests lost', 'their ms', 'it had answered', 'total fell by', 'failed scrapes'];
+  report.table(head, all.map(rowOf));
+  for (const { variant, kills } of all.filter(({ variant }) => !variant.peer)) {
+    const on = `Node ${variant.nodeMajor}`;
+    report.target({ what: `the total falls, ${on}`, limit: 0, is: most(kills, 'fell'), unit: 'requests' });
+    report.target({
+      what: `the most that a kill loses, ${on}`,
+      limit: MAX_LOSS_MS,
+      is: most(kills, 'lostMs'),
+      unit: 'ms of requests',
+      because: 'A worker that waits for a core publishes later.',
+    });
+  }
+}
+
+async function measure(variant: Variant): Promise<Figures> {
+  return await owned(async (owner) => {
+    const cluster = await startScrapedCluster(owner, variant, { workers: WORKERS, labelSets: 0 });
+    const family = variant.peer ? 'http_request_duration_seconds_count' : COUNT;
+    const history: Answers = new Map();
+    const kills: Kill[] = [];
+    let counted = await settledTotal(cluster, family);
+    while (kills.length < KILLS) {
+      const load = startLoad(owner, () => [cluster.port], CLIENTS);
+      const { end, ...kill } = await killOne(cluster, family, load, history, counted);
+      kills.push(kill);
+      counted = end;
+    }
+    return { variant, kills };
+  });
+}
+
+/** When each was read, by pid. */
+type Answers = Map<number, number[]>;
+
+async function killOne(
+  cluster: ScrapedCluster,
+  family: string,
+  load: Load,
+  history: Answers,
+  begin: number,
+): Promise<Kill & { end: number }> {
+  await until(() => load.answers.length >= ANSWERS_BEFORE_KILL, 'enough answers');
+  const before = await totalOf(cluster, family);
+  const { pid } = load.answers.at(-1)!;
+  const killedAt = performance.now();
+  process.kill(pid, 'SIGKILL');
+  const atOnce = await totalOf(cluster, family);
+  const isReplaced = () => cluster.workers().length === WORKERS && cluster.workers().every((each) => each.pid !== pid);
+  await until(isReplaced, 'a worker in its place');
+  await load.stop();
+  const end = await settledTotal(cluster, family);
+
+  for (const { pid, readAt } of load.answers) history.set(pid, [...(history.get(pid) ?? []), readAt]);
+  const ofWorker = history.get(pid)!;
+  const lost = load.answers.length - (end - begin);
+  const oldestLost = ofWorker.at(-Math.min(Math.max(lost, 0), ofWorker.length));
+  return {
+    lost,
+    lostMs: lost > 0 ? Math.max(0, killedAt - oldestLost!) : 0,
+    fell: Math.max(0, before.total - atOnce.total, before.total - end),
+    failed: atOnce.failed,
+    answersOfWorker: ofWorker.length,
+    end,
+  };
+}
+
+// The first scrape that succeeds.
+async function totalOf(cluster: ScrapedCluster, family: string): Promise<{ total: number; failed: number }> {
+  for (let failed = 0; ; failed += 1) {
+    const { status, text } = await cluster.scrape();
+    if (status === 200) return { total: sum(parseExposition(text()), family), failed };
+    if (failed > MAX_FAILED) throw new Error(`scrapes fail again and again: ${text()}`);
+  }
+}
+
+async function settledTotal(cluster: ScrapedCluster, family: string): Promise<number> {
+  let { total } = await totalOf(cluster, family);
+  for (;;) {
+    await delay(SETTLE_MS);
+    const next = await totalOf(cluster, family);
+    if (next.total === total) return total;
+    total = next.total;
+  }
+}
+
+function rowOf({ variant, kills }: Figures): string[] {
+  const figures = (['lost', 'lostMs', 'answersOfWorker', 'fell'] as const).map((figure) => {
+    const values = kills.map((kill) => kill[figure]);
+    return `${median(values).toFixed(0)}, ${Math.max(...values).toFixed(0)}`;
+  });
+  return [nameOf(variant), ...figures, kills.reduce((sum, { failed }) => sum + failed, 0).toString()];
+}
+
+function most(kills: readonly Kill[], figure: 'fell' | 'lostMs'): number {
+  return Math.max(...kills.map((kill) => kill[figure]));
+}

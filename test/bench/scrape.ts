@@ -1,0 +1,226 @@
+/**
+ * What a scrape costs real clusters, ours beside the peers': workers that record all the time, so that every series has
+ * changed since the scrape before; one cluster at a time, since one that is idle would not be. How long event loops are held
+ * up is seen by a timer inside them; what such a timer sees in as long a time without a scrape is the machine's own.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseExposition, select, sum } from '../exposition.ts';
+import { until } from '../processes.ts';
+import { COUNT } from '../request-count.ts';
+import { requests } from '../requests.ts';
+import type { Download } from './download.ts';
+import { owned } from './owned.ts';
+import type { Report } from './report.ts';
+import { cpuMs, mainThreadTimes } from './schedstat.ts';
+import { type Member, type ScrapedCluster, startScrapedCluster } from './scraped-cluster.ts';
+import { median } from './statistics.ts';
+import { nameOf, type Variant, variants } from './variants.ts';
+
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 11);
+const WARM_UP_SCRAPES = 5;
+// A peer takes seconds for a scrape of the largest: from here on a case has as many rounds as it has had.
+const MAX_MEASURING_MS = 12_000;
+const MIN_ROUNDS = 5;
+// Every label set is recorded into within this time.
+const SETTLE_MS = 600;
+// Each wakes a thousand times a second to look at its loop.
+const MAX_WATCHED_WORKERS = 8;
+const MAX_STALL_MS = 5;
+
+const COLUMNS = ['latency', 'failed', 'kB', 'CPU', 'stall, primary', 'stall, workers', 'idle', 'loop'];
+
+interface Case {
+  readonly workers: number;
+  /** 0: the standard families of each, after some requests. */
+  readonly labelSets: number;
+  readonly targetMs?: number;
+}
+
+const CASES: readonly Case[] = [
+  { workers: 4, labelSets: 100 },
+  { workers: 8, labelSets: 700 },
+  { workers: 8, labelSets: 2000, targetMs: 80 },
+  { workers: 16, labelSets: 2000, targetMs: 120 },
+  { workers: 100, labelSets: 0 },
+];
+
+/** How long one event loop was held up in a window, and what its thread did in all of it. */
+interface Stall {
+  readonly of: Member['role'];
+  readonly longestMs: number;
+  readonly ranMs: number;
+  readonly waitedMs: number;
+}
+
+interface Round {
+  readonly milliseconds: number;
+  readonly failed: boolean;
+  /** Of all processes above what they take without a scrape. */
+  readonly cpuMs: number;
+  readonly stalls: readonly Stall[];
+  readonly idle: readonly Stall[];
+}
+
+interface Figures {
+  readonly case: Case;
+  readonly variant: Variant;
+  readonly rounds: readonly Round[];
+  readonly textBytes: number;
+}
+
+/** A table per case, then the targets. */
+export async function scrape(report: Report): Promise<void> {
+  const compared = variants();
+  report.say(
+    `Medians and, where two figures are given, the longest of up to ${ROUNDS} scrapes in milliseconds, as a client sees them ` +
+      'that accepts gzip (ours gives it, the peers have none). kB: the text before that. CPU: of all processes of the ' +
+      `cluster, for a scrape more. Stall: the longest of a scrape, in the primary and in the workers (at most ${MAX_WATCHED_WORKERS} ` +
+      'of them are watched); idle: the longest of either in as long a time without a scrape. Loop: the most CPU time that one of these ' +
+      "processes' main threads took during a scrape, by whatever it did: what it did not run it cannot have held up.",
+  );
+  const all: Figures[] = [];
+  for (const each of CASES) {
+    const figures: Figures[] = [];
+    for (const variant of compared) figures.push(await measure(each, variant));
+    report.table([titleOf(each), ...COLUMNS], figures.map(rowOf));
+    all.push(...figures);
+  }
+  tellTargets(
+    report,
+    all.filter(({ variant }) => !variant.peer),
+  );
+}
+
+async function measure(each: Case, variant: Variant): Promise<Figures> {
+  return await owned(async (owner) => {
+    const cluster = await startScrapedCluster(owner, variant, each);
+    const watched = [cluster.primary, ...cluster.workers().slice(0, MAX_WATCHED_WORKERS)];
+    await Promise.all(watched.map((member) => member.ask('meter')));
+    let lastMs = 0;
+    for (let i = 0; i < WARM_UP_SCRAPES; i += 1) lastMs = (await cluster.scrape()).milliseconds;
+    const rounds: Round[] = [];
+    const startMs = performance.now();
+    let sent = 0;
+    while (rounds.length < ROUNDS && (rounds.length < MIN_ROUNDS || performance.now() - startMs < MAX_MEASURING_MS)) {
+      if (each.labelSets === 0) {
+        sent += (await requests(`http://127.0.0.1:${cluster.port}/`, each.workers)).length;
+      }
+      rounds.push(await measureRound(cluster, watched, lastMs));
+      lastMs = rounds.at(-1)!.milliseconds;
+    }
+    // A peer gives up after five seconds, which the largest may take when the machine has other things to do.
+    const { text } = await until(async () => {
+      const scraped = await cluster.scrape('identity');
+      return scraped.status === 200 && { text: scraped.text() };
+    }, 'a scrape that succeeds');
+    assertMeasured(text, each, variant, sent);
+    return { case: each, variant, rounds, textBytes: Buffer.byteLength(text) };
+  });
+}
+
+async function measureRound(cluster: ScrapedCluster, watched: readonly Member[], lastMs: number): Promise<Round> {
+  const pids = [cluster.primary, ...cluster.workers()].map(({ pid }) => pid);
+  const settled = await cpuDuring(pids, () => delay(SETTLE_MS));
+  const idle = await stallsDuring(watched, () => delay(lastMs));
+  let scraped: Download | undefined;
+  let taken = { cpuMs: 0, elapsedMs: 0 };
+  const stalls = await stallsDuring(watched, async () => {
+    taken = await cpuDuring(pids, async () => {
+      scraped = await cluster.scrape();
+    });
+  });
+  const idleCpu = (settled.cpuMs / settled.elapsedMs) * taken.elapsedMs;
+  const { milliseconds, status } = scraped!;
+  return { milliseconds, failed: status !== 200, cpuMs: taken.cpuMs - idleCpu, stalls, idle };
+}
+
+async function cpuDuring(
+  pids: readonly number[],
+  work: () => Promise<void>,
+): Promise<{ cpuMs: number; elapsedMs: number }> {
+  const before = cpuMs(pids);
+  const startMs = performance.now();
+  await work();
+  const elapsedMs = performance.now() - startMs;
+  return { cpuMs: cpuMs(pids) - before, elapsedMs };
+}
+
+async function stallsDuring(watched: readonly Member[], work: () => Promise<void>): Promise<Stall[]> {
+  await Promise.all(watched.map((member) => member.ask('reset')));
+  const before = watched.map(({ pid }) => mainThreadTimes(pid));
+  await work();
+  const after = watched.map(({ pid }) => mainThreadTimes(pid));
+  const longest = await Promise.all(watched.map((member) => member.ask('stall')));
+  return watched.map(({ role }, i) => ({
+    of: role,
+    longestMs: longest[i]!,
+    ranMs: after[i]!.ranMs - before[i]!.ranMs,
+    waitedMs: after[i]!.waitedMs - before[i]!.waitedMs,
+  }));
+}
+
+// A cluster that measured nothing would be cheap.
+function assertMeasured(text: string, { labelSets }: Case, { peer }: Variant, requestsSent: number): void {
+  const samples = parseExposition(text);
+  const sets = select(samples, 'app_work_duration_seconds_count').length;
+  if (sets !== labelSets) throw new Error(`${labelSets} label sets were recorded, ${sets} are in the scrape`);
+  const counted = sum(samples, peer ? 'http_request_duration_seconds_count' : COUNT);
+  if (counted !== requestsSent) throw new Error(`${requestsSent} requests were sent, ${counted} were counted`);
+}
+
+function titleOf({ workers, labelSets }: Case): string {
+  return `${workers} × ${labelSets === 0 ? 'the standard families' : labelSets.toLocaleString('en')}`;
+}
+
+function rowOf({ variant, rounds, textBytes }: Figures): string[] {
+  const role = (wanted: Member['role']) =>
+    rounds.map(({ stalls }) => longest(stalls.filter((stall) => stall.of === wanted)).longestMs);
+  const failures = rounds.filter(({ failed }) => failed).length;
+  return [
+    nameOf(variant),
+    medianAndLongest(rounds.map(({ milliseconds }) => milliseconds)),
+    failures.toString(),
+    (textBytes / 1000).toFixed(0),
+    median(rounds.map(({ cpuMs }) => cpuMs)).toFixed(1),
+    medianAndLongest(role('primary')),
+    medianAndLongest(role('worker')),
+    medianAndLongest(rounds.map(({ idle }) => longest(idle).longestMs)),
+    median(rounds.map(({ stalls }) => Math.max(...stalls.map(({ ranMs }) => ranMs)))).toFixed(1),
+  ];
+}
+
+/** As cells of these tables have them. */
+export function medianAndLongest(values: readonly number[]): string {
+  return `${median(values).toFixed(1)}, ${Math.max(...values).toFixed(1)}`;
+}
+
+function longest(stalls: readonly Stall[]): Stall {
+  return stalls.reduce((a, b) => (b.longestMs > a.longestMs ? b : a));
+}
+
+function tellTargets(report: Report, ours: readonly Figures[]): void {
+  for (const { case: each, variant, rounds } of ours) {
+    const worst = longest(rounds.flatMap(({ stalls }) => stalls));
+    const idleMs = longest(rounds.flatMap(({ idle }) => idle)).longestMs;
+    const of = worst.of === 'primary' ? "The primary's loop" : "A worker's loop";
+    report.target({
+      what: `longest stall of any loop in any scrape of ${titleOf(each)}, Node ${variant.nodeMajor}`,
+      limit: MAX_STALL_MS,
+      is: worst.longestMs,
+      unit: 'ms',
+      because:
+        `${of}: its thread ran ${worst.ranMs.toFixed(1)} ms of that scrape and waited ${worst.waitedMs.toFixed(1)} ms for a core; ` +
+        `without a scrape the longest was ${idleMs.toFixed(1)} ms.`,
+    });
+  }
+  for (const { case: each, variant, rounds } of ours) {
+    if (each.targetMs === undefined) continue;
+    report.target({
+      what: `scrape of ${titleOf(each)}, median, Node ${variant.nodeMajor}`,
+      limit: each.targetMs,
+      is: median(rounds.map(({ milliseconds }) => milliseconds)),
+      unit: 'ms',
+      because: "`npm run bench -- scrape-cost` tells where the time goes in the exporter's thread.",
+    });
+  }
+}
