@@ -1,6 +1,6 @@
 /**
  * What a total says after a worker was killed under load, of the requests that were answered: at once, and when another has
- * taken its place. A total that falls is taken for a restart by rate(), which then counts all of it anew.
+ * taken its place.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseExposition, sum } from '../exposition.ts';
@@ -27,7 +27,7 @@ interface Kill {
   readonly lost: number;
   /** The last answers of the killed worker before its death that are as many: how old the oldest of them was. */
   readonly lostMs: number;
-  /** By how much the total was lower than just before, in the first scrape that succeeded, or in the last one. */
+  /** By how much the total was lower than just before: in the first scrape that succeeded, or when the new worker was there. */
   readonly fell: number;
   /** Scrapes that failed in between. */
   readonly failed: number;
@@ -42,13 +42,14 @@ interface Figures {
 /** A row per variant, then the targets. */
 export async function killedWorker(report: Report): Promise<void> {
   report.say(
-    `${WORKERS} workers under a steady load of ${CLIENTS} clients; ${KILLS} times the one that answered last gets SIGKILL, and is ` +
-      'replaced. Median and most per kill: requests that were answered and are missing in the total afterwards; how many ' +
-      "milliseconds of the killed worker's answers these are; of how many of its answers; by how much the total fell.",
+    `${WORKERS} workers under a steady load of ${CLIENTS} clients, which ends when the one that answered last gets SIGKILL; it is ` +
+      `replaced, ${KILLS} times. Median and most per kill: requests that were answered and are missing in the total afterwards; ` +
+      'how long before the kill the oldest of so many last answers of the killed worker was read; how many it had answered in ' +
+      'all; by how much the total fell. A fall is a restart to `rate()`, which counts all that is left anew.',
   );
   const all: Figures[] = [];
   for (const variant of variants()) all.push(await measure(variant));
-  const head = ['', 'requests lost', 'their ms', 'it had answered', 'total fell by', 'failed scrapes'];
+  const head = ['', 'requests lost', 'of the last ms', 'of answers', 'total fell by', 'failed scrapes'];
   report.table(head, all.map(rowOf));
   for (const { variant, kills } of all.filter(({ variant }) => !variant.peer)) {
     const on = `Node ${variant.nodeMajor}`;
@@ -95,10 +96,13 @@ async function killOne(
   const { pid } = load.answers.at(-1)!;
   const killedAt = performance.now();
   process.kill(pid, 'SIGKILL');
+  // What others count from here on would hide a fall.
+  const stopped = load.stop();
+  // A peer's primary that has not seen the death yet asks the dead, and gives up after five seconds.
+  await until(() => cluster.workers().every((each) => each.pid !== pid), 'the death');
   const atOnce = await totalOf(cluster, family);
-  const isReplaced = () => cluster.workers().length === WORKERS && cluster.workers().every((each) => each.pid !== pid);
-  await until(isReplaced, 'a worker in its place');
-  await load.stop();
+  await stopped;
+  await until(() => cluster.workers().length === WORKERS, 'a worker in its place');
   const end = await settledTotal(cluster, family);
 
   for (const { pid, readAt } of load.answers) history.set(pid, [...(history.get(pid) ?? []), readAt]);
