@@ -220,7 +220,9 @@ function tellTargets(report: Report, ours: readonly Figures[]): void {
       limit: each.targetMs,
       is: median(rounds.map(({ milliseconds }) => milliseconds)),
       unit: 'ms',
-      because: "`npm run bench -- scrape-cost` tells where the time goes in the exporter's thread.",
+      because:
+        `All processes of the cluster ran ${median(rounds.map(({ cpuMs }) => cpuMs)).toFixed(1)} ms for it; what they did in ` +
+        "the exporter's thread, `scrape-cost` tells.",
     });
   }
 }
