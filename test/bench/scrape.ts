@@ -11,8 +11,8 @@ import { requests } from '../requests.ts';
 import type { Download } from './download.ts';
 import { owned } from './owned.ts';
 import type { Report } from './report.ts';
-import { cpuMs, mainThreadTimes } from './schedstat.ts';
 import { type Member, type ScrapedCluster, startScrapedCluster } from './scraped-cluster.ts';
+import { cpuDuring, longest, type Stall, stallsDuring } from './stalls.ts';
 import { median } from './statistics.ts';
 import { nameOf, type Variant, variants } from './variants.ts';
 
@@ -27,6 +27,14 @@ const SETTLE_MS = 600;
 const MAX_WATCHED_WORKERS = 4;
 const MAX_STALL_MS = 5;
 
+const LEGEND = `Workers × label sets of one histogram of the app's, each recorded into twice a second. Milliseconds; where there are two
+figures, the median and the longest of up to ${ROUNDS} scrapes.
+
+- latency: for a client that accepts gzip, which ours gives and the peers' documentation does not; kB: the text before that
+- CPU: of all processes of the cluster, above what they take without a scrape
+- stall: the longest time that the primary's event loop was held up in a scrape, and those of workers (${MAX_WATCHED_WORKERS} are watched)
+- idle: the longest of all of these in as long a time without a scrape, which is the machine's doing
+- loop: the CPU time of the busiest of these loops in a scrape, whatever it did; a stall that is longer was a wait for a core`;
 const COLUMNS = ['latency', 'failed', 'kB', 'CPU', 'stall, primary', 'stall, workers', 'idle', 'loop'];
 
 interface Case {
@@ -43,14 +51,6 @@ const CASES: readonly Case[] = [
   { workers: 16, labelSets: 2000, targetMs: 120 },
   { workers: 100, labelSets: 0 },
 ];
-
-/** How long one event loop was held up in a window, and what its thread did in all of it. */
-interface Stall {
-  readonly of: Member['role'];
-  readonly longestMs: number;
-  readonly ranMs: number;
-  readonly waitedMs: number;
-}
 
 interface Round {
   readonly milliseconds: number;
@@ -71,13 +71,7 @@ interface Figures {
 /** A table per case, then the targets. */
 export async function scrape(report: Report): Promise<void> {
   const compared = variants();
-  report.say(
-    `Medians and, where two figures are given, the longest of up to ${ROUNDS} scrapes in milliseconds, as a client sees them ` +
-      'that accepts gzip (ours gives it, the peers have none). kB: the text before that. CPU: of all processes of the ' +
-      `cluster, for a scrape more. Stall: the longest of a scrape, in the primary and in the workers (at most ${MAX_WATCHED_WORKERS} ` +
-      'of them are watched); idle: the longest of either in as long a time without a scrape. Loop: the most CPU time that one of these ' +
-      "processes' main threads took during a scrape, by whatever it did: what it did not run it cannot have held up.",
-  );
+  report.say(LEGEND);
   const all: Figures[] = [];
   for (const each of CASES) {
     const figures: Figures[] = [];
@@ -134,36 +128,12 @@ async function measureRound(cluster: ScrapedCluster, watched: readonly Member[],
   return { milliseconds, failed: status !== 200, cpuMs: taken.cpuMs - idleCpu, stalls, idle };
 }
 
-async function cpuDuring(
-  pids: readonly number[],
-  work: () => Promise<void>,
-): Promise<{ cpuMs: number; elapsedMs: number }> {
-  const before = cpuMs(pids);
-  const startMs = performance.now();
-  await work();
-  const elapsedMs = performance.now() - startMs;
-  return { cpuMs: cpuMs(pids) - before, elapsedMs };
-}
-
-async function stallsDuring(watched: readonly Member[], work: () => Promise<void>): Promise<Stall[]> {
-  await Promise.all(watched.map((member) => member.ask('reset')));
-  const before = watched.map(({ pid }) => mainThreadTimes(pid));
-  await work();
-  const after = watched.map(({ pid }) => mainThreadTimes(pid));
-  const longest = await Promise.all(watched.map((member) => member.ask('stall')));
-  return watched.map(({ role }, i) => ({
-    of: role,
-    longestMs: longest[i]!,
-    ranMs: after[i]!.ranMs - before[i]!.ranMs,
-    waitedMs: after[i]!.waitedMs - before[i]!.waitedMs,
-  }));
-}
-
 // A cluster that measured nothing would be cheap.
-function assertMeasured(text: string, { labelSets }: Case, { peer }: Variant, requestsSent: number): void {
+function assertMeasured(text: string, { workers, labelSets }: Case, { peer }: Variant, requestsSent: number): void {
   const samples = parseExposition(text);
-  const sets = select(samples, 'app_work_duration_seconds_count').length;
-  if (sets !== labelSets) throw new Error(`${labelSets} label sets were recorded, ${sets} are in the scrape`);
+  // More than once by each worker.
+  const sets = select(samples, 'app_work_duration_seconds_count').filter(({ value }) => value > workers);
+  if (sets.length !== labelSets) throw new Error(`${labelSets} label sets were recorded, ${sets.length} are counted`);
   const counted = sum(samples, peer ? 'http_request_duration_seconds_count' : COUNT);
   if (counted !== requestsSent) throw new Error(`${requestsSent} requests were sent, ${counted} were counted`);
 }
@@ -192,10 +162,6 @@ function rowOf({ variant, rounds, textBytes }: Figures): string[] {
 /** As cells of these tables have them. */
 export function medianAndLongest(values: readonly number[]): string {
   return `${median(values).toFixed(1)}, ${Math.max(...values).toFixed(1)}`;
-}
-
-function longest(stalls: readonly Stall[]): Stall {
-  return stalls.reduce((a, b) => (b.longestMs > a.longestMs ? b : a));
 }
 
 function tellTargets(report: Report, ours: readonly Figures[]): void {
