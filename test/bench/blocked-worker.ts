@@ -14,10 +14,10 @@ import { nameOf, type Variant, variants } from './variants.ts';
 const BLOCKED_MS = process.env['BENCH_ROUNDS'] === undefined ? 8000 : 6000;
 const WORKERS = 4;
 const LABEL_SETS = 100;
-const SCRAPES_BEFORE = Number(process.env['BENCH_ROUNDS'] ?? 31);
+const SCRAPES_BEFORE = Number(process.env['BENCH_ROUNDS'] ?? 21);
 const WARM_UP_SCRAPES = 10;
 const PAUSE_MS = 100;
-// What the medians of two halves of undisturbed scrapes differ by at most, on a machine that has other things to do.
+// Undisturbed scrapes differ by as much from one time to another, on a machine that has other things to do.
 const MAX_RATIO = 1.5;
 
 interface Figures {
