@@ -2,7 +2,6 @@
  * `npm run bench`: every part in order, or those named; each prints tables and says which of its targets are met. They go
  * into docs/benchmarks.md, unless BENCH_ROUNDS makes the run another one than that page tells of.
  */
-
 import { blockedWorker } from './blocked-worker.ts';
 import { fleet } from './fleet.ts';
 import { killedWorker } from './killed-worker.ts';
