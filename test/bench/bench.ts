@@ -2,10 +2,13 @@
  * `npm run bench`: every part in order, or those named; each prints tables and says which of its targets are met. They go
  * into docs/benchmarks.md, unless BENCH_ROUNDS makes the run another one than that page tells of.
  */
+import { blockedWorker } from './blocked-worker.ts';
 import { fleet } from './fleet.ts';
+import { killedWorker } from './killed-worker.ts';
 import { redisValue } from './redis-value.ts';
 import { Report, writeSection } from './report.ts';
 import { requestCost } from './request-cost.ts';
+import { scrape } from './scrape.ts';
 import { scrapeCost } from './scrape-cost.ts';
 import { startUp } from './start-up.ts';
 
@@ -20,6 +23,9 @@ const PARTS: Readonly<Record<string, Part>> = {
   'start-up': { title: 'Start-up', run: startUp },
   'redis-value': { title: "A group's value in Redis", run: redisValue },
   fleet: { title: 'One endpoint for a fleet', run: fleet },
+  scrape: { title: 'A scrape, beside the peers', run: scrape },
+  'blocked-worker': { title: 'A scrape while a worker is blocked', run: blockedWorker },
+  'killed-worker': { title: 'Totals when a worker is killed', run: killedWorker },
   'scrape-cost': { title: 'What a scrape costs, stage by stage', run: scrapeCost },
 };
 

@@ -10,7 +10,8 @@ import { toMetricData } from '../../src/catalogue/families.ts';
 import { type ExporterState, familiesOf, project, type ViewOptions } from '../../src/catalogue/views.ts';
 import { Exposition } from '../../src/export/exposition.ts';
 import { Scraper } from '../../src/export/prometheus.ts';
-import { median, ROUNDS, WARM_UP_ROUNDS } from './scrape-cost.ts';
+import { ROUNDS, settled, WARM_UP_ROUNDS } from './scrape-cost.ts';
+import { median } from './statistics.ts';
 
 const MAX_SERIES = 2000;
 const RETENTION_MS = 300_000;
@@ -77,4 +78,4 @@ for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round += 1) {
   timed('text', () => exposition.render(collected));
   timed('serializer', () => serializer.serialize(collected));
 }
-console.log(JSON.stringify(Object.fromEntries([...times].map(([stage, all]) => [stage, median(all)]))));
+console.log(JSON.stringify(Object.fromEntries([...times].map(([stage, all]) => [stage, median(settled(all))]))));

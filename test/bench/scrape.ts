@@ -1,0 +1,192 @@
+/**
+ * What a scrape costs real clusters, ours beside the peers': workers that record all the time, so that every series has
+ * changed since the scrape before; one cluster at a time, since one that is idle would not be. How long event loops are held
+ * up is seen by a timer inside them; what such a timer sees in as long a time without a scrape is the machine's own.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseExposition, select, sum } from '../exposition.ts';
+import { COUNT } from '../request-count.ts';
+import { requests } from '../requests.ts';
+import type { Download } from './download.ts';
+import { owned } from './owned.ts';
+import type { Report } from './report.ts';
+import { type Member, type ScrapedCluster, startScrapedCluster } from './scraped-cluster.ts';
+import { cpuDuring, longest, type Stall, stallsDuring } from './stalls.ts';
+import { median } from './statistics.ts';
+import { nameOf, type Variant, variants } from './variants.ts';
+
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 11);
+const WARM_UP_SCRAPES = 5;
+// A peer takes seconds for a scrape of the largest: from here on a case has as many rounds as it has had.
+const MAX_MEASURING_MS = 10_000;
+const MIN_ROUNDS = Math.min(5, ROUNDS);
+// Every label set is recorded into within this time.
+const SETTLE_MS = 600;
+// Each wakes a thousand times a second to look at its loop.
+const MAX_WATCHED_WORKERS = 4;
+const MAX_STALL_MS = 5;
+
+const LEGEND = `Workers × label sets of one histogram of the app's, each recorded into twice a second. Milliseconds; where there are two
+figures, the median and the longest of up to ${ROUNDS} scrapes.
+
+- latency: for a client that accepts gzip, which ours gives and the peers' documentation does not; kB: the text before that
+- CPU: of all processes of the cluster, above what they take without a scrape
+- stall: the longest time that the primary's event loop was held up in a scrape, and those of workers (${MAX_WATCHED_WORKERS} are watched)
+- idle: the longest of all of these in as long a time without a scrape, which is the machine's doing
+- loop: the CPU time of the busiest of these loops in a scrape, whatever it did; a stall that is longer was a wait for a core`;
+const COLUMNS = ['latency', 'failed', 'kB', 'CPU', 'stall, primary', 'stall, workers', 'idle', 'loop'];
+
+interface Case {
+  readonly workers: number;
+  /** 0: the standard families of each, after some requests. */
+  readonly labelSets: number;
+  readonly targetMs?: number;
+}
+
+const CASES: readonly Case[] = [
+  { workers: 4, labelSets: 100 },
+  { workers: 8, labelSets: 700 },
+  { workers: 8, labelSets: 2000, targetMs: 80 },
+  { workers: 16, labelSets: 2000, targetMs: 120 },
+  { workers: 100, labelSets: 0 },
+];
+
+interface Round {
+  readonly milliseconds: number;
+  readonly failed: boolean;
+  /** Of all processes above what they take without a scrape. */
+  readonly cpuMs: number;
+  readonly stalls: readonly Stall[];
+  readonly idle: readonly Stall[];
+}
+
+interface Figures {
+  readonly case: Case;
+  readonly variant: Variant;
+  readonly rounds: readonly Round[];
+  /** Not known where it could not be had. */
+  readonly textBytes?: number;
+}
+
+/** A table per case, then the targets. */
+export async function scrape(report: Report): Promise<void> {
+  const compared = variants();
+  report.say(LEGEND);
+  const all: Figures[] = [];
+  for (const each of CASES) {
+    const figures: Figures[] = [];
+    for (const variant of compared) figures.push(await measure(each, variant));
+    report.table([titleOf(each), ...COLUMNS], figures.map(rowOf));
+    all.push(...figures);
+  }
+  tellTargets(
+    report,
+    all.filter(({ variant }) => !variant.peer),
+  );
+}
+
+async function measure(each: Case, variant: Variant): Promise<Figures> {
+  return await owned(async (owner) => {
+    const cluster = await startScrapedCluster(owner, variant, each);
+    const watched = [cluster.primary, ...cluster.workers().slice(0, MAX_WATCHED_WORKERS)];
+    await Promise.all(watched.map((member) => member.ask('meter')));
+    let lastMs = 0;
+    for (let i = 0; i < WARM_UP_SCRAPES; i += 1) lastMs = (await cluster.scrape()).milliseconds;
+    const rounds: Round[] = [];
+    const startMs = performance.now();
+    let sent = 0;
+    while (rounds.length < ROUNDS && (rounds.length < MIN_ROUNDS || performance.now() - startMs < MAX_MEASURING_MS)) {
+      if (each.labelSets === 0) {
+        sent += (await requests(`http://127.0.0.1:${cluster.port}/`, each.workers)).length;
+      }
+      rounds.push(await measureRound(cluster, watched, lastMs));
+      lastMs = rounds.at(-1)!.milliseconds;
+    }
+    const { status, text } = await cluster.scrape('identity');
+    // A peer gives up after five seconds, which the largest may take while the machine has other things to do.
+    if (status !== 200 && variant.peer) return { case: each, variant, rounds };
+    assertMeasured(text(), each, variant, sent);
+    return { case: each, variant, rounds, textBytes: Buffer.byteLength(text()) };
+  });
+}
+
+async function measureRound(cluster: ScrapedCluster, watched: readonly Member[], lastMs: number): Promise<Round> {
+  const pids = [cluster.primary, ...cluster.workers()].map(({ pid }) => pid);
+  const settled = await cpuDuring(pids, () => delay(SETTLE_MS));
+  const idle = await stallsDuring(watched, () => delay(lastMs));
+  let scraped: Download | undefined;
+  let taken = { cpuMs: 0, elapsedMs: 0 };
+  const stalls = await stallsDuring(watched, async () => {
+    taken = await cpuDuring(pids, async () => {
+      scraped = await cluster.scrape();
+    });
+  });
+  const idleCpu = (settled.cpuMs / settled.elapsedMs) * taken.elapsedMs;
+  const { milliseconds, status } = scraped!;
+  return { milliseconds, failed: status !== 200, cpuMs: taken.cpuMs - idleCpu, stalls, idle };
+}
+
+// A cluster that measured nothing would be cheap.
+function assertMeasured(text: string, { workers, labelSets }: Case, { peer }: Variant, requestsSent: number): void {
+  const samples = parseExposition(text);
+  // More than once by each worker.
+  const sets = select(samples, 'app_work_duration_seconds_count').filter(({ value }) => value > workers);
+  if (sets.length !== labelSets) throw new Error(`${labelSets} label sets were recorded, ${sets.length} are counted`);
+  const counted = sum(samples, peer ? 'http_request_duration_seconds_count' : COUNT);
+  if (counted !== requestsSent) throw new Error(`${requestsSent} requests were sent, ${counted} were counted`);
+}
+
+function titleOf({ workers, labelSets }: Case): string {
+  return `${workers} × ${labelSets === 0 ? 'the standard families' : labelSets.toLocaleString('en')}`;
+}
+
+function rowOf({ variant, rounds, textBytes }: Figures): string[] {
+  const role = (wanted: Member['role']) =>
+    rounds.map(({ stalls }) => longest(stalls.filter((stall) => stall.of === wanted)).longestMs);
+  const failures = rounds.filter(({ failed }) => failed).length;
+  return [
+    nameOf(variant),
+    medianAndLongest(rounds.map(({ milliseconds }) => milliseconds)),
+    failures.toString(),
+    textBytes === undefined ? '' : (textBytes / 1000).toFixed(0),
+    median(rounds.map(({ cpuMs }) => cpuMs)).toFixed(1),
+    medianAndLongest(role('primary')),
+    medianAndLongest(role('worker')),
+    medianAndLongest(rounds.map(({ idle }) => longest(idle).longestMs)),
+    median(rounds.map(({ stalls }) => Math.max(...stalls.map(({ ranMs }) => ranMs)))).toFixed(1),
+  ];
+}
+
+/** As cells of these tables have them. */
+export function medianAndLongest(values: readonly number[]): string {
+  return `${median(values).toFixed(1)}, ${Math.max(...values).toFixed(1)}`;
+}
+
+function tellTargets(report: Report, ours: readonly Figures[]): void {
+  for (const { case: each, variant, rounds } of ours) {
+    const worst = longest(rounds.flatMap(({ stalls }) => stalls));
+    const idleMs = longest(rounds.flatMap(({ idle }) => idle)).longestMs;
+    const of = worst.of === 'primary' ? "The primary's loop" : "A worker's loop";
+    report.target({
+      what: `longest stall of any loop in any scrape of ${titleOf(each)}, Node ${variant.nodeMajor}`,
+      limit: MAX_STALL_MS,
+      is: worst.longestMs,
+      unit: 'ms',
+      because:
+        `${of}: its thread ran ${worst.ranMs.toFixed(1)} ms of that scrape and waited ${worst.waitedMs.toFixed(1)} ms for a core; ` +
+        `without a scrape the longest was ${idleMs.toFixed(1)} ms.`,
+    });
+  }
+  for (const { case: each, variant, rounds } of ours) {
+    if (each.targetMs === undefined) continue;
+    report.target({
+      what: `scrape of ${titleOf(each)}, median, Node ${variant.nodeMajor}`,
+      limit: each.targetMs,
+      is: median(rounds.map(({ milliseconds }) => milliseconds)),
+      unit: 'ms',
+      because:
+        `All processes of the cluster ran ${median(rounds.map(({ cpuMs }) => cpuMs)).toFixed(1)} ms for it; what they did in ` +
+        "the exporter's thread, `scrape-cost` tells.",
+    });
+  }
+}
