@@ -105,8 +105,10 @@ export class AppCells {
         for (const { attributes, value } of metric ? data.dataPoints : []) {
           const { descriptor } = metric!;
           const cell = this.#cell(metric!, attributes);
-          const atMs = this.#setAtMonotonicMs(attributes);
-          if (!accumulate(this.#table.values, cell, descriptor, value, atMs)) {
+          if (descriptor.kind === 'gauge') {
+            this.#table.values[cell] = value as number;
+            this.#table.values[cell + 1] = this.#setAtMonotonicMs(attributes);
+          } else if (!accumulate(this.#table.values, cell, descriptor, value)) {
             this.#failures.count('value', `${descriptor.name} has come to more than a number can hold`);
           }
           onPoint(cell, descriptor.kind);
@@ -183,24 +185,14 @@ function keyOf(attributes: Attributes): string {
 }
 
 // Instruments take no NaN and no Infinity, but a sum may come to one: it would stay there, and in the sums of everybody.
-function accumulate(
-  values: Float64Array,
-  cell: number,
-  descriptor: MetricDescriptor,
-  value: unknown,
-  setAtMs: number,
-): boolean {
-  if (descriptor.kind === 'gauge') {
-    values[cell] = value as number;
-    values[cell + 1] = setAtMs;
-    return true;
-  }
+function accumulate(values: Float64Array, cell: number, descriptor: MetricDescriptor, value: unknown): boolean {
   const { sum = 0, buckets } = descriptor.kind === 'histogram' ? (value as Histogram) : { sum: value as number };
   const total = values[cell]! + sum;
   if (!Number.isFinite(total)) return false;
   values[cell] = total;
   // A bound that is no number has a bucket for the SDK and none here.
   const last = (descriptor.bounds?.[0]?.length ?? 0) + 1;
-  for (const [i, count] of buckets?.counts.entries() ?? []) values[cell + Math.min(i + 1, last)]! += count;
+  const counts = buckets?.counts ?? [];
+  for (let i = 0; i < counts.length; i += 1) values[cell + Math.min(i + 1, last)]! += counts[i]!;
   return true;
 }
