@@ -17,6 +17,9 @@ const BURST = 20;
 // A system call and little more: below this nothing is worth telling apart.
 const MIN_COST_MS = 0.01;
 
+// Timers count whole milliseconds from the beginning of a turn of the loop, and come that much late.
+const TIMER_LATE_MS = 1;
+
 const now = performance.now.bind(performance);
 
 export interface WriterOptions {
@@ -142,7 +145,7 @@ export class SnapshotWriter {
   }
 
   #arm(): void {
-    this.#timer = setTimeout(() => this.flush(), this.#intervalMs).unref();
+    this.#timer = setTimeout(() => this.flush(), Math.max(1, this.#intervalMs - TIMER_LATE_MS)).unref();
   }
 
   // A write that was held up (another process had the core, a file was laid out) must not make the next ones wait: the
