@@ -10,6 +10,7 @@ import { isMainThread } from 'node:worker_threads';
 import { offerMeterProvider } from './api-registry.ts';
 import { messageOf } from './errors.ts';
 import { family } from './family.ts';
+import { watchFastify } from './fastify-requests.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import { workerExecArgv, workerNodeOptions } from './hand-over.ts';
 import { isHttpServer } from './http-server.ts';
@@ -47,6 +48,8 @@ export function preload(start?: Start): void {
   if (start) load = () => start;
   family();
   watchMeters();
+  // Hooks go into an instance when it is made, before anything listens.
+  watchFastify();
   noteThreads(() => isMainThread && awaitThreads(() => wake('thread')));
   if (cluster.isPrimary) watchForks();
   // A worker of an instrumented primary is a member from its first moment on.

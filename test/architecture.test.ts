@@ -28,6 +28,7 @@ const SHARED = [
   'redis-settings.ts',
   'setting-parsers.ts',
   'setting-row.ts',
+  'fastify-requests.ts',
   'group-variable.ts',
   'http-server.ts',
   'late-meter.ts',

@@ -12,6 +12,7 @@ import type { SnapshotWriter } from '../snapshot/writer.ts';
 import { countBodyBytes, requestBytes, responseBytes } from './body-bytes.ts';
 import { watchConnections } from './connections.ts';
 import type { Failures } from './failures.ts';
+import { frameworkErrorType, meetServer, routeOf } from './framework-route.ts';
 import { marksOf, recordException } from './marks.ts';
 import type { RequestTable } from './request-table.ts';
 
@@ -143,6 +144,7 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
     };
     (socket as Tracked)[CONNECTION] = connection;
     connections.add(connection);
+    meetServer((socket as { server?: object }).server);
     socket.once('close', listener);
     return connection;
   }
@@ -167,16 +169,18 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
   function count({ response, method, target, startMs }: UnderWay, endMs: number, errorType: string): void {
     const { req, statusCode } = response!;
     const marks = marksOf(req);
+    // A status of 5xx is what is known of an error without a framework.
+    const failure = errorType === '' && statusCode >= 500 ? frameworkErrorType(req) : errorType;
     const durationSeconds = (endMs - startMs) / 1000;
     requests.end(
       method,
       target ?? '',
       errorType === '' || response!.headersSent ? statusCode : 0,
-      marks?.errorType ?? errorType,
+      marks?.errorType ?? failure,
       durationSeconds,
       requestBytes(req),
       responseBytes(response!, method),
-      marks?.route,
+      marks?.route ?? routeOf(req, statusCode),
     );
     if (postRequest !== undefined) postRequest(req, response!, durationSeconds);
   }

@@ -170,6 +170,7 @@ export class RequestTable {
   #endpoint(name: string): Endpoint | undefined {
     const known = this.#endpoints.get(name);
     if (known) return known;
+    if (name === UNMATCHED) return this.#unmatched;
     if (name === OTHER || name.length > MAX_KNOWN_LENGTH || this.#endpoints.size >= this.#options.maxEndpoints) {
       this.#table.values[this.#overflow.endpoint]! += 1;
       return undefined;
