@@ -18,7 +18,7 @@ test('hapi: routes of plugins, parameters, errors, 404 and an abort count once, 
     { path: '/api/files/a.css', status: 404, route: 'unmatched' },
     { path: '/api/nothing', status: 404, route: 'unmatched' },
     { path: '/nothing', status: 404, route: 'unmatched' },
-    { path: '/%zz', status: 400, route: 'unmatched' },
+    { path: '/api/users/%zz', status: 400, route: 'unmatched' },
     { path: '/api/users/1/hangs', status: 'aborted', route: `${USER}/hangs` },
   ]);
 });
