@@ -55,11 +55,12 @@ export function isFastifyServer(server: object | undefined): boolean {
 function onInitialization(message: unknown): void {
   try {
     const { fastify } = message as { fastify: FastifyInstance };
-    fastify.addHook('onRequest', (request, _reply, done) => {
+    // By these names they are in what printRoutes() and printPlugins() tell.
+    fastify.addHook('onRequest', function gunicornOtelRequest(request, _reply, done) {
       requests.set(request.raw, request);
       done();
     });
-    fastify.addHook('onError', (request, _reply, error, done) => {
+    fastify.addHook('onError', function gunicornOtelError(request, _reply, error, done) {
       errors.set(request.raw, error);
       done();
     });

@@ -17,7 +17,12 @@ for (const [PLATFORM, ADAPTER] of [
       { path: '/api/users/1/throws', status: 500, route: `${USER}/throws` },
       { path: '/api/users/1/rejects', status: 500, route: `${USER}/rejects` },
       { path: '/api/users/1/refuses', status: 403, route: `${USER}/refuses` },
-      { path: '/api/users/1', headers: { authorization: 'x' }, status: 401, route: PLATFORM === 'express' ? 'unmatched' : USER },
+      {
+        path: '/api/users/1',
+        headers: { authorization: 'x' },
+        status: 401,
+        route: PLATFORM === 'express' ? 'unmatched' : USER,
+      },
       { path: '/api/nothing', status: 404, route: 'unmatched' },
       { path: '/nothing', status: 404, route: 'unmatched' },
       { path: '/api/users/1/hangs', status: 'aborted', route: `${USER}/hangs` },

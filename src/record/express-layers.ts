@@ -39,7 +39,10 @@ const BEGINNING = /^\^/;
 const END = /(?:\\\/)?\?\(\?=\\\/\|\$\)$/;
 const PARAMETER = /\(\?:(\\\/)?\((?:[^()\\]|\\.|\((?:[^()\\]|\\.|\([^()]*\))*\))*\)\)(\?)?/g;
 const ESCAPED = /\\(.)/g;
-const NOT_PLAIN = /(?<!\\)[()[\]^$*+?|{}]/;
+const NOT_PLAIN = /(?<!\\)[()[\]^$*+?|{}.]|\\\w/;
+
+// Of layers that keep no path.
+const learned = new WeakMap<Layer, string>();
 
 /** The layers of a router or an app; none of what is neither. */
 export function stackOf(handle: Layer['handle']): readonly Layer[] {
@@ -52,8 +55,10 @@ export function stackOf(handle: Layer['handle']): readonly Layer[] {
 /** What a layer matches at the beginning of a path, '' when it is mounted at the root; undefined when it does not. */
 export function matchOf({ slash, regexp, matchers = [], rawPath }: Layer, path: string): string | undefined {
   if (slash || regexp?.fast_slash) return '';
-  // One that keeps its place would be moved on.
-  if ([regexp, rawPath].some((each) => each instanceof RegExp && (each.global || each.sticky))) return undefined;
+  for (const own of [regexp, rawPath]) {
+    // One that keeps its place would be moved on.
+    if (own instanceof RegExp && (own.global || own.sticky)) return new RegExp(own.source).exec(path)?.[0];
+  }
   if (regexp) return regexp.exec(path)?.[0];
   for (const matcher of matchers) {
     const match = matcher(path);
@@ -71,18 +76,15 @@ export function behind(path: string, text: string): string {
 /**
  * The pattern of what is mounted.
  *
- * @param text - what it matched: router 2.0 to 2.2 keep no paths, so the first match is taken for all
+ * @param text - what it matched, '' where that is not known: router 2.0 to 2.2 keep no paths, the first match is taken
  */
 export function mountPath(layer: Layer, text: string): string {
-  const { rawPath, regexp, keys = [], matchers = [] } = layer;
+  const { rawPath, regexp, keys = [] } = layer;
   if (rawPath !== undefined) return textOf(rawPath);
   if (regexp) return regexp.fast_slash ? '' : plainPath(regexp, keys);
-  const match = matchers.map((matcher) => matcher(text)).find(Boolean);
-  const params = Object.entries(match ? match.params : {});
-  const segments = text.split('/').map((segment) => {
-    return segment === params[0]?.[1] ? `:${params.shift()![0]}` : segment;
-  });
-  return segments.join('/');
+  const known = learned.get(layer) ?? learn(layer, text);
+  if (text !== '') learned.set(layer, known);
+  return known;
 }
 
 /** A path in one line: several as `/a|/b`, a RegExp as it is written. */
@@ -97,6 +99,15 @@ export function join(prefix: string, path: string): string {
   const grouped = above.includes('|') && !above.endsWith(')') ? `(${above})` : above;
   if (path === '/') return grouped;
   return path.startsWith('/') ? grouped + path : `${grouped}/${path}`;
+}
+
+function learn({ matchers = [] }: Layer, text: string): string {
+  const match = matchers.map((matcher) => matcher(text)).find(Boolean);
+  const params = Object.entries(match ? match.params : {});
+  const segments = text.split('/').map((segment) => {
+    return segment === params[0]?.[1] ? `:${params.shift()![0]}` : segment;
+  });
+  return segments.join('/');
 }
 
 // Express 4 keeps no path of what is mounted, only what it has made of it.

@@ -28,8 +28,6 @@ interface ExpressRequest {
 
 /** One place of a route: it has as many as its router has been mounted. */
 interface Place {
-  /** Pattern of the app that it is in. */
-  readonly prefix: string;
   readonly mounts: readonly Layer[];
   readonly layer: Layer;
   /** Once it is known. */
@@ -41,6 +39,8 @@ const MAX_DEPTH = 20;
 // An app may make routers while it runs, for each request even.
 const LOOK_AGAIN_MS = 1000;
 const MAX_KNOWN_MOUNTS = 1000;
+// As Express names the function that leads into an app.
+const MOUNTED_APP = 'mounted_app';
 // As the router registers it, for other copies of itself.
 const PASSED_ERRORS = Symbol.for('router.tracing.publishedErrors');
 
@@ -66,11 +66,13 @@ export function expressRoute(request: object, status: number): string | undefine
   const known = places.get(route) ?? find(app, route);
   if (!known) return hiddenPattern(request, route);
   const place = known.length === 1 ? known[0] : known.find((each) => fits(each, pathOf(request)));
-  // Or its app is mounted in a router, and knows nothing of that.
-  if (!place || (baseUrl !== '' && place.mounts.length === 0 && place.prefix === '')) {
-    return hiddenPattern(request, route);
-  }
-  return place.pattern ?? patternOf(place, route, pathOf(request));
+  if (place?.pattern !== undefined && (place.mounts.length > 0 || baseUrl === '')) return place.pattern;
+  // Its app is in a router, where nothing tells of it; an app that rewrites its urls; an error has left the router.
+  const isFit = place !== undefined && fits(place, pathOf(request));
+  if (!place || (!isFit && baseUrl !== '')) return hiddenPattern(request, route);
+  const pattern = patternOf(place, route, pathOf(request));
+  if (isFit) place.pattern = pattern;
+  return pattern;
 }
 
 /** Of the errors that were passed to `next()`, thrown or rejected, the last. Only router 2.3 and later keep them. */
@@ -84,48 +86,50 @@ function find(app: App | undefined, route: Route): Place[] | undefined {
     const atMs = now();
     if (atMs - (lookedAt.get(each) ?? Number.NEGATIVE_INFINITY) < LOOK_AGAIN_MS) continue;
     lookedAt.set(each, atMs);
-    index(stackOf(each), prefixOf(each), []);
+    index(stackOf(each), mountsOf(each));
   }
   return places.get(route);
 }
 
-function index(stack: readonly Layer[], prefix: string, mounts: readonly Layer[]): void {
+function index(stack: readonly Layer[], mounts: readonly Layer[]): void {
   for (const layer of stack) {
     const { route, handle } = layer;
     if (typeof route !== 'object') {
-      if (mounts.length < MAX_DEPTH) index(stackOf(handle), prefix, [...mounts, layer]);
+      if (mounts.length < MAX_DEPTH) index(stackOf(handle), [...mounts, layer]);
       continue;
     }
     const known = places.get(route) ?? [];
-    if (known.some((place) => isAt(place, prefix, mounts))) continue;
-    known.push({ prefix, mounts, layer });
+    if (known.some((place) => isSame(place.mounts, mounts))) continue;
+    known.push({ mounts, layer });
     places.set(route, known);
   }
 }
 
-function isAt(place: Place, prefix: string, mounts: readonly Layer[]): boolean {
-  if (place.prefix !== prefix || place.mounts.length !== mounts.length) return false;
-  return mounts.every((mount, i) => mount === place.mounts[i]);
+function isSame(mounts: readonly Layer[], others: readonly Layer[]): boolean {
+  return mounts.length === others.length && mounts.every((mount, i) => mount === others[i]);
 }
 
 function rootOf(app: App): App {
   return app.parent ? rootOf(app.parent) : app;
 }
 
-function prefixOf({ parent, mountpath }: App): string {
-  return parent ? join(prefixOf(parent), textOf(mountpath)) : '';
+// Where an app is that another has mounted: behind a function, so that its path is all there is to find it by.
+function mountsOf({ parent, mountpath }: App): readonly Layer[] {
+  if (!parent) return [];
+  const path = textOf(mountpath);
+  const layer = stackOf(parent).find((each) => each.name === MOUNTED_APP && mountPath(each, '') === path);
+  return [...mountsOf(parent), layer ?? { handle: {}, rawPath: mountpath }];
 }
 
-function patternOf(place: Place, route: Route, path: string): string {
-  let pattern = place.prefix;
+function patternOf({ mounts }: Place, route: Route, path: string): string {
+  let pattern = '';
   let rest = path;
-  for (const mount of place.mounts) {
+  for (const mount of mounts) {
     const text = matchOf(mount, rest) ?? '';
     pattern = join(pattern, mountPath(mount, text));
     rest = behind(rest, text);
   }
-  place.pattern = join(pattern, textOf(route.path));
-  return place.pattern;
+  return join(pattern, textOf(route.path));
 }
 
 function fits({ mounts, layer }: Place, path: string): boolean {
@@ -145,7 +149,7 @@ function hiddenPattern(request: ExpressRequest, route: Route): string | undefine
   if (typeof path !== 'string' && !Array.isArray(path) && !(path instanceof RegExp)) return undefined;
   if (baseUrl) return join(app ? mountAt(rootOf(app), baseUrl) : endpointOf(baseUrl), textOf(path));
   const target = pathOf(request);
-  const mounted = app && stackOf(app).find((layer) => layer.name === 'mounted_app' && matchOf(layer, target));
+  const mounted = app && stackOf(app).find((layer) => layer.name === MOUNTED_APP && matchOf(layer, target));
   return mounted ? join(mountPath(mounted, matchOf(mounted, target)!), textOf(path)) : textOf(path);
 }
 

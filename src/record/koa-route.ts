@@ -15,7 +15,6 @@ interface Context {
   readonly method: string;
   /** Of @koa/router: all that match the path, once it has looked. */
   readonly matched?: readonly Layer[];
-  readonly routeMatched?: boolean;
   readonly _matchedRoute?: string | RegExp;
 }
 
@@ -54,9 +53,9 @@ export function watchKoa(exported: unknown): void {
 export function koaRoute(request: object): string | undefined {
   const context = contexts.get(request);
   if (!context) return undefined;
-  const { matched, routeMatched, _matchedRoute: path, method } = context;
+  const { matched, _matchedRoute: path, method } = context;
   if (matched === undefined) return usesRouter(context.app) ? UNMATCHED : undefined;
-  if (!routeMatched || path === undefined) return UNMATCHED;
+  if (path === undefined) return UNMATCHED;
   // Middleware of the router that goes no further has its own path there.
   const isRoute = matched.some((layer) => layer.path === path && layer.methods.length > 0);
   const layer = isRoute ? undefined : matched.findLast(({ methods }) => methods.includes(method));
