@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { type Sample, select } from './exposition.ts';
-import { type Owner, type StartOptions, startApp, until } from './processes.ts';
+import { type Owner, type Running, type StartOptions, startApp, until } from './processes.ts';
 import { COUNT, get, settled } from './request-count.ts';
 import { connect, request } from './requests.ts';
 
@@ -22,14 +22,15 @@ export interface Routed {
 /**
  * Sends them one after another, and compares the sums over the group and the worker's own.
  *
- * @param app - a fixture, which says `hangs` when a handler waits for ever
+ * @param app - a fixture, or an absolute path; it says `hangs` when a handler waits for ever
+ * @returns the app, still running
  */
 export async function countsRoutes(
   owner: Owner,
   app: string,
   options: StartOptions,
   table: readonly Routed[],
-): Promise<void> {
+): Promise<Running> {
   const env = { GUNICORN_OTEL_LABELS: 'detailed', ...options.env };
   const running = await startApp(owner, app, { ...options, env });
   const url = `http://127.0.0.1:${running.port}`;
@@ -62,6 +63,7 @@ export async function countsRoutes(
     counts(samples, 'gunicorn_worker_failed_requests_total', ['method', 'endpoint', 'error_type']),
     tally(told.flatMap(({ method, route, error }) => (error === '' ? [] : [[method, route, error]]))),
   );
+  return running;
 }
 
 function counts(samples: Sample[], name: string, labels: string[]): Record<string, number> {
