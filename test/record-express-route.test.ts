@@ -49,9 +49,10 @@ for (const [version, framework] of [
 
     it('has an app that a router has mounted, and one that an app has', async (t) => {
       const inner = () => framework().use('/items', router());
-      const app = framework().use('/in', framework.Router().use('/a-router', inner())).use('/sub', inner());
+      const app = framework().use('/in', framework.Router().use('/a-router', inner()));
+      app.use('/of/:tenant', framework().use('/sub', inner()));
       assert.equal(await routeOf(t, app, '/in/a-router/items/5'), '/in/a-router/items/:id');
-      assert.equal(await routeOf(t, app, '/sub/items/5'), '/sub/items/:id');
+      assert.equal(await routeOf(t, app, '/of/acme/sub/items/5'), '/of/:tenant/sub/items/:id');
     });
 
     it('has routers that are made while the app runs, for each request even', async (t) => {
@@ -67,11 +68,22 @@ for (const [version, framework] of [
       assert.equal(await routeOf(t, app, '/one/two/one/5'), '/one/two/one/:id');
     });
 
+    it('has the mount of middleware that answers, and unmatched where it finds nothing', async (t) => {
+      const app = framework().use('/files', (_request: Any, response: Any) => response.sendStatus(200));
+      assert.equal(await routeOf(t, app, '/files/a.css'), '/files');
+      assert.equal(await routeOf(t, app, '/files/a.css', 404), 'unmatched');
+    });
+
     it('moves no RegExp that keeps its place', async (t) => {
       const path = /^\/v\d/g;
+      let tries = 0;
+      path.exec = (text) => {
+        tries += 1;
+        return RegExp.prototype.exec.call(path, text);
+      };
       const app = framework().use(path, framework.Router().get('/:id', answer)).use('/v3', router());
       assert.equal(await routeOf(t, app, '/v1/5'), '/^\\/v\\d/g/:id');
-      assert.equal(path.lastIndex, '/v1'.length);
+      assert.deepEqual([tries, path.lastIndex], [1, '/v1'.length]);
     });
 
     it('has what it does not know as nothing, and throws only what asking for it throws', () => {
@@ -95,7 +107,12 @@ function answer(_request: unknown, response: { end(): void }): void {
   response.end();
 }
 
-async function routeOf(t: TestContext, app: (...args: unknown[]) => void, path: string): Promise<string | undefined> {
+async function routeOf(
+  t: TestContext,
+  app: (...args: unknown[]) => void,
+  path: string,
+  status = 200,
+): Promise<string | undefined> {
   let seen: IncomingMessage | undefined;
   const server = createServer((incoming, response) => {
     seen = incoming;
@@ -104,5 +121,5 @@ async function routeOf(t: TestContext, app: (...args: unknown[]) => void, path: 
   t.after(() => server.close());
   const answer = await request(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`);
   assert.equal(answer.status, 200, answer.body);
-  return expressRoute(seen!, 200);
+  return expressRoute(seen!, status);
 }

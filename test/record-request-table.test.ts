@@ -82,6 +82,20 @@ describe('a request', () => {
     ]);
   });
 
+  it('that its framework found no route for is unmatched like one that was not found, and takes no place', () => {
+    const { serve, cells } = recorder({ maxEndpoints: 1 });
+    serve({ path: '/nothing', status: 404 });
+    serve({ path: '/nothing', status: 404, route: 'unmatched' });
+    serve({ route: '/users/:id' });
+    assert.deepEqual(
+      cells().map(({ labels, count }) => [labels['http.route'], count]),
+      [
+        ['unmatched', 2],
+        ['/users/:id', 1],
+      ],
+    );
+  });
+
   it('failed by status has the status as its error, by anything else that, and no status when none was sent', () => {
     const { serve, cells } = recorder();
     serve({ status: 500 });
