@@ -1,14 +1,14 @@
 /**
  * What Fastify makes of a request of node:http. Fastify publishes each new instance; two hooks of its own kind, before
- * all others, remember its request and its error. Costs nothing where there is no Fastify.
+ * all others, remember its route and its error. Costs nothing where there is no Fastify.
  */
 import { channel } from 'node:diagnostics_channel';
 
 /** A request as Fastify 4.10 and later have it. */
-export interface FastifyRequest {
+interface FastifyRequest {
   readonly raw: object;
-  readonly is404: boolean;
-  readonly routeOptions: { readonly url?: string };
+  /** Without an url where no route was found. */
+  readonly routeOptions?: { readonly url?: string };
 }
 
 interface FastifyInstance {
@@ -23,7 +23,7 @@ interface FastifyInstance {
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const initialization = channel('fastify.initialization');
 const servers = new WeakSet<object>();
-const requests = new WeakMap<object, FastifyRequest>();
+const routes = new WeakMap<object, string>();
 const errors = new WeakMap<object, unknown>();
 let isKnown = false;
 
@@ -37,9 +37,9 @@ export function knowsFastify(): boolean {
   return isKnown;
 }
 
-/** @returns undefined when the request is not Fastify's, or has not come as far as its first hook */
-export function fastifyRequestOf(request: object): FastifyRequest | undefined {
-  return requests.get(request);
+/** The url of the route, '' where none was found; undefined before Fastify's first hook, or without Fastify. */
+export function fastifyRouteOf(request: object): string | undefined {
+  return routes.get(request);
 }
 
 /** What was thrown, rejected or sent while handling a request. */
@@ -56,17 +56,32 @@ function onInitialization(message: unknown): void {
   try {
     const { fastify } = message as { fastify: FastifyInstance };
     // By these names they are in what printRoutes() and printPlugins() tell.
-    fastify.addHook('onRequest', function gunicornOtelRequest(request, _reply, done) {
-      requests.set(request.raw, request);
+    fastify.addHook('onRequest', function gunicornOtelRoute(request, _reply, done) {
+      quietly(() => noteRoute(request, fastify.server));
       done();
     });
     fastify.addHook('onError', function gunicornOtelError(request, _reply, error, done) {
-      errors.set(request.raw, error);
+      quietly(() => errors.set(request.raw, error));
       done();
     });
     servers.add(fastify.server);
     isKnown = true;
   } catch {
     // A version that is made otherwise: its requests are told by their paths.
+  }
+}
+
+// At once: callNotFound() takes the route away.
+function noteRoute({ raw, routeOptions }: FastifyRequest, server: object): void {
+  // Before 4.10 its requests are told by their paths.
+  if (routeOptions) routes.set(raw, routeOptions.url ?? '');
+  else servers.delete(server);
+}
+
+function quietly(body: () => void): void {
+  try {
+    body();
+  } catch {
+    // A hook that throws would fail the request.
   }
 }

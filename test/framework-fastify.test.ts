@@ -20,6 +20,7 @@ for (const [kind, app, preload] of [
       { path: '/api/users/1/fails', status: 500, route: `${USER}/fails`, error: 'SyntaxError' },
       { path: '/api/users/1/checked', status: 400, route: `${USER}/checked` },
       { path: '/api/users/1', headers: { authorization: 'x' }, status: 401, route: USER },
+      { path: '/api/users/1/misses', status: 404, route: `${USER}/misses` },
       { path: '/nothing', headers: { authorization: 'x' }, status: 401, route: 'unmatched' },
       { path: '/api/files/a.css', status: 404, route: 'unmatched' },
       { path: '/api/nothing', status: 404, route: 'unmatched' },

@@ -56,6 +56,22 @@ describe('a Fastify', () => {
     const initialization = channel('fastify.initialization');
     for (const odd of [{}, { fastify: {} }, { fastify: refuseAll }, undefined]) initialization.publish(odd);
   });
+
+  it('of a version that tells no routes has its requests told by their paths', () => {
+    const hooks: ((request: object, reply: undefined, done: () => void) => void)[] = [];
+    const server = {};
+    const addHook = (_name: string, hook: (typeof hooks)[number]) => hooks.push(hook);
+    channel('fastify.initialization').publish({ fastify: { server, addHook } });
+    const raw = { socket: { server } };
+    assert.equal(routeOf(raw, 400), 'unmatched');
+    let done = 0;
+    hooks[0]!({ raw }, undefined, () => done++);
+    assert.deepEqual([done, routeOf(raw, 200)], [1, undefined]);
+    hooks[0]!({ raw, routeOptions: { url: '/a/:id' } }, undefined, () => done++);
+    assert.deepEqual([done, routeOf(raw, 200)], [2, '/a/:id']);
+    for (const odd of [refuseAll, {}, { raw: 'x', routeOptions: {} }]) hooks[0]!(odd, undefined, () => done++);
+    assert.equal(done, 5);
+  });
 });
 
 describe('a server', () => {

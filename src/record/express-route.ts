@@ -163,7 +163,8 @@ function mountAt(root: App, baseUrl: string): string {
   let pattern = known.get(baseUrl);
   if (pattern === undefined) {
     pattern = mountIn(stackOf(root), baseUrl, 0) ?? endpointOf(baseUrl);
-    known.set(baseUrl, pattern);
+    // A copy: a slice would keep the whole url, query and all, in memory.
+    known.set(Buffer.from(baseUrl, 'latin1').toString('latin1'), pattern);
   }
   return pattern;
 }

@@ -1,11 +1,11 @@
 /**
- * Asks the frameworks that we know which route a request was answered with, and in which error it ended. The rules: what a
- * framework tells is read at the end of a request, never while it is handled; one that is not there costs nothing; nothing
- * in here throws.
+ * Asks the frameworks that we know which route a request was answered with, and in which error it ended. The rules: they
+ * are asked when a request has ended, never while it is handled; one that is not there costs nothing; nothing in here
+ * throws.
  */
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
-import { fastifyErrorOf, fastifyRequestOf, isFastifyServer, knowsFastify } from '../fastify-requests.ts';
+import { fastifyErrorOf, fastifyRouteOf, isFastifyServer, knowsFastify } from '../fastify-requests.ts';
 import { errorTypeOf } from './error-type.ts';
 import { expressError, expressRoute } from './express-route.ts';
 import { HAPI_MODULE, hapiError, hapiRoute, watchHapi } from './hapi-route.ts';
@@ -89,8 +89,8 @@ export function frameworkErrorType(request: object): string {
 
 function askForRoute(request: object, status: number): string | undefined {
   if (knowsFastify()) {
-    const fastify = fastifyRequestOf(request);
-    if (fastify) return fastify.is404 ? UNMATCHED : (fastify.routeOptions.url ?? UNMATCHED);
+    const route = fastifyRouteOf(request);
+    if (route !== undefined) return route === '' ? UNMATCHED : route;
     const { server } = ((request as { socket?: unknown }).socket ?? {}) as { server?: Server };
     if (isFastifyServer(server)) return UNMATCHED;
   }

@@ -26,7 +26,7 @@ export function watchHapi(exported: unknown): void {
   if (typeof generate !== 'function') return;
   const value = function (this: RequestClass, ...args: Parameters<RequestClass['generate']>) {
     const request = generate.apply(this, args);
-    requests.set(args[1], request);
+    if (typeof args[1] === 'object' && args[1] !== null) requests.set(args[1], request);
     return request;
   };
   Object.defineProperty(requestClass, 'generate', { value, writable: true, configurable: true, enumerable: false });

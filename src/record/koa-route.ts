@@ -37,13 +37,13 @@ export function watchKoa(exported: unknown): void {
   if (typeof createContext !== 'function') return;
   shadow(prototype, 'createContext', function (this: Application, req: object, res: object) {
     const context = createContext.call(this, req, res);
-    contexts.set(req, context);
+    if (isObject(req)) contexts.set(req, context);
     return context;
   });
   const parent = Object.getPrototypeOf(prototype) as Application;
   shadow(prototype, 'emit', function (this: Application, name: string | symbol, ...args: unknown[]) {
     const [error, context] = args as [unknown, Context?];
-    if (name === 'error' && context?.req) errors.set(context.req, error);
+    if (name === 'error' && isObject(context?.req)) errors.set(context.req, error);
     // Looked up at each call: a patch of the parent that comes later holds as it would without us.
     return parent.emit.call(this, name, ...args);
   });
@@ -78,4 +78,9 @@ function usesRouter(app: Context['app']): boolean {
 
 function shadow(prototype: object, name: string, value: unknown): void {
   Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: false });
+}
+
+// Tests of apps make contexts of whatever they have.
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
