@@ -12,6 +12,7 @@ import type { SnapshotWriter } from '../snapshot/writer.ts';
 import { countBodyBytes, requestBytes, responseBytes } from './body-bytes.ts';
 import { watchConnections } from './connections.ts';
 import type { Failures } from './failures.ts';
+import type { InstrumentedHttp, Recorded } from './http-instrumentation.ts';
 import { marksOf, recordException } from './marks.ts';
 import type { RequestTable } from './request-table.ts';
 
@@ -48,8 +49,10 @@ export interface HttpOptions {
   readonly writer: SnapshotWriter;
   readonly failures: Failures;
   /** A server whose requests do not count: our own, where it runs in this thread. */
-  readonly ignored?: () => unknown;
+  readonly ignored?: (() => unknown) | undefined;
   readonly hooks?: RequestHooks;
+  /** Whose word it is how long a request took, where it is not ours. */
+  readonly instrumented?: InstrumentedHttp | undefined;
 }
 
 export interface HttpWatch {
@@ -79,8 +82,8 @@ export const ABORTED = 'aborted';
 export const NO_HTTP: HttpWatch = { stop() {}, abandon() {}, thrown() {} };
 
 /** Begins to watch. @throws never */
-export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: HttpOptions): HttpWatch {
-  const { preRequest, postRequest } = hooks;
+export function watchHttp({ requests, writer, failures, ignored, instrumented, ...options }: HttpOptions): HttpWatch {
+  const { preRequest, postRequest } = options.hooks ?? {};
   const connections = new Set<Connection>();
   let abandoned: string | undefined;
 
@@ -107,15 +110,14 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
     const endMs = now();
     const { current, queued } = connection;
     if (current.response === response) {
-      count(current, endMs, '');
+      end(current, endMs, '');
       const next = queued.shift();
       fill(current, next?.response, next?.method, next?.target, next?.startMs);
     } else {
       const index = queued.findIndex((waiting) => waiting.response === response);
       if (index === -1) return;
-      for (const waiting of queued.splice(index, 1)) count(waiting, endMs, '');
+      for (const waiting of queued.splice(index, 1)) end(waiting, endMs, '');
     }
-    writer.changed(endMs);
   });
 
   const sockets = watchConnections({
@@ -160,14 +162,24 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
     const ended = [{ ...current }, ...queued];
     current.response = undefined;
     queued.length = 0;
-    for (const request of ended) count(request, endMs, errorType);
-    writer.changed(endMs);
+    for (const request of ended) end(request, endMs, errorType);
   }
 
-  function count({ response, method, target, startMs }: UnderWay, endMs: number, errorType: string): void {
+  // The instrumentation records when a response closes, which is behind all that ends it.
+  function end(request: UnderWay, endMs: number, errorType: string): void {
+    if (instrumented) {
+      const own = { ...request };
+      const counted = guarded<Recorded | undefined>((recorded) => count(own, endMs, errorType, recorded));
+      if (instrumented.awaits(own.response!, counted)) return;
+    }
+    count(request, endMs, errorType);
+  }
+
+  function count(request: UnderWay, endMs: number, errorType: string, recorded?: Recorded): void {
+    const { response, method, target, startMs } = request;
     const { req, statusCode } = response!;
     const marks = marksOf(req);
-    const durationSeconds = (endMs - startMs) / 1000;
+    const durationSeconds = recorded?.durationSeconds ?? (endMs - startMs) / 1000;
     requests.end(
       method,
       target ?? '',
@@ -176,9 +188,10 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
       durationSeconds,
       requestBytes(req),
       responseBytes(response!, method),
-      marks?.route,
+      marks?.route ?? recorded?.route,
     );
     if (postRequest !== undefined) postRequest(req, response!, durationSeconds);
+    writer.changed(endMs);
   }
 
   function guarded<T>(body: (message: T) => void): (message: unknown) => void {
@@ -202,10 +215,12 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
       requestStart.unsubscribe(onPre as (message: unknown) => void);
       responseFinish.unsubscribe(onFinish);
       sockets.stop();
+      instrumented?.stop();
     },
     abandon(errorType) {
       abandoned = errorType;
       for (const connection of connections) close(connection, errorType);
+      instrumented?.settle();
     },
     thrown(error) {
       // Handlers run with the socket's resource until they first wait; later nothing tells whose error it is.
