@@ -30,6 +30,7 @@ const SHARED = [
   'setting-row.ts',
   'group-variable.ts',
   'http-server.ts',
+  'first-server.ts',
   'late-meter.ts',
   'optional-package.ts',
   'started-threads.ts',

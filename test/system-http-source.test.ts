@@ -70,10 +70,18 @@ for (const app of ['survives-its-errors.mjs', 'serves-request-kinds.cjs']) {
   }
 }
 
-test('with the default nothing of the instrumentation is there', async (t) => {
-  const app = await startApp(t, 'says-its-patches.mjs');
-  await app.says(/patched: none/);
-});
+for (const [source, patched] of [
+  ['channels', 'none'],
+  ['instrumentation-http', 'http emit, https emit, http get, http request, https request'],
+] as const) {
+  test(`with the source ${source} what is patched is: ${patched}`, async (t) => {
+    const env = { GUNICORN_OTEL_HTTP_SOURCE: source };
+    const app = await startApp(t, 'says-its-patches.mjs', { env });
+    await app.says(new RegExp(`patched: ${patched}$`, 'm'));
+    const cluster = await startCluster(t, 'says-its-patches.mjs', 1, { env });
+    await cluster.says(new RegExp(`patched: ${patched}$`, 'm'));
+  });
+}
 
 for (const preload of ['--import', '--require', 'NODE_OPTIONS=--require'] as const) {
   test(`totals never fall while instrumented workers are killed, under ${preload}`, async (t) => {
@@ -129,7 +137,7 @@ test("an app's tracing has the spans, and a framework's instrumentation names th
 });
 
 for (const workers of [0, 2]) {
-  const where = workers === 0 ? 'a process' : 'workers that this package patches first';
+  const where = workers === 0 ? 'a process' : 'workers';
   test(`an HttpInstrumentation of the app's own in ${where} goes on tracing, requests count, one line says so`, async (t) => {
     const env = { ...INSTRUMENTED, OWN_HTTP: '1' };
     const app = 'traces-its-requests.mjs';

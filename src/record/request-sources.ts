@@ -1,6 +1,7 @@
 /** Who tells the request table of requests: one source for each protocol that the app speaks, all of one interface. */
 import { createRequire } from 'node:module';
 import { isEnabled, type Settings } from '../config.ts';
+import { whenServing } from '../first-server.ts';
 import { type HttpOptions, type HttpWatch, NO_HTTP, watchHttp } from './http.ts';
 import type { HttpInstrumentationOptions, InstrumentedHttp } from './http-instrumentation.ts';
 
@@ -14,17 +15,28 @@ export interface RequestSourcesOptions extends Omit<HttpOptions, 'instrumented'>
 export function watchRequests({ settings, meterProvider, ...options }: RequestSourcesOptions): HttpWatch {
   if (!isEnabled('http', settings)) return NO_HTTP;
   const chosen = settings.httpSource === 'instrumentation-http';
-  const instrumented = chosen ? instrumentHttp({ ...options, meterProvider }) : undefined;
-  return watchHttp({ ...options, instrumented });
+  return watchHttp({ ...options, instrumented: chosen ? instrumented({ ...options, meterProvider }) : undefined });
 }
 
-// Loaded here and not above: few choose it, and it takes tens of milliseconds.
-function instrumentHttp(options: HttpInstrumentationOptions): InstrumentedHttp | undefined {
-  try {
-    const require = createRequire(import.meta.url);
-    return (require('./http-instrumentation.js') as typeof import('./http-instrumentation.ts')).instrumentHttp(options);
-  } catch (error) {
-    options.failures.count('unsupported', error);
-    return undefined;
-  }
+// Loaded with the first server: few choose it, it takes tens of milliseconds, and to be there any earlier would be to hook
+// require() before the app's own instrumentations, which miss for good what has come through that hook before them.
+function instrumented(options: HttpInstrumentationOptions): InstrumentedHttp {
+  let source: InstrumentedHttp | undefined;
+  const cancel = whenServing(() => {
+    try {
+      const require = createRequire(import.meta.url);
+      const module = require('./http-instrumentation.js') as typeof import('./http-instrumentation.ts');
+      source = module.instrumentHttp(options);
+    } catch (error) {
+      options.failures.count('unsupported', error);
+    }
+  });
+  return {
+    awaits: (response, count) => source?.awaits(response, count) ?? false,
+    settle: () => source?.settle(),
+    stop() {
+      cancel();
+      source?.stop();
+    },
+  };
 }

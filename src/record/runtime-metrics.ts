@@ -1,6 +1,11 @@
-/** Event loop, garbage collection and heap of a process or thread, by OpenTelemetry's instrumentation for them. */
+/**
+ * Event loop, garbage collection and heap of a process or thread that serves, by OpenTelemetry's instrumentation for them.
+ * It begins with the first server: to be there any earlier would be to hook require() before the app's instrumentations,
+ * which miss for good what has come through that hook before them.
+ */
 import type { MeterProvider } from '@opentelemetry/api';
 import { isEnabled, type Settings } from '../config.ts';
+import { whenServing } from '../first-server.ts';
 import { requireOptional } from '../optional-package.ts';
 import type { Failures } from './failures.ts';
 
@@ -14,9 +19,20 @@ export interface RuntimeMetricsOptions {
   readonly failures: Failures;
 }
 
-/** Begins to measure, if that is asked for; one line where the package is not installed. @returns what ends it @throws never */
+/** Measures from the first server on, if that is asked for; one line where the package is missing. @returns what ends it @throws never */
 export function measureRuntime({ settings, meterProvider, failures }: RuntimeMetricsOptions): () => void {
   if (!isEnabled('runtime-node', settings)) return () => {};
+  let end = () => {};
+  const cancel = whenServing(() => {
+    end = begin(meterProvider, failures);
+  });
+  return () => {
+    cancel();
+    end();
+  };
+}
+
+function begin(meterProvider: () => MeterProvider, failures: Failures): () => void {
   const name = '@opentelemetry/instrumentation-runtime-node';
   const loaded = requireOptional<Package>(name, 'OTEL_NODE_ENABLED_INSTRUMENTATIONS=runtime-node');
   if (!loaded) return () => {};
