@@ -48,7 +48,10 @@ test('nothing of it is there unless it is enabled, and no process is kept from i
     [],
   );
   const enabled = await startApp(t, 'collects-its-garbage.mjs', { env: { ...ENABLED, ENDS: '1' } });
-  await until(async () => select(await enabled.scrape(), UTILIZATION).length === 1, 'the event loop of the one process');
+  await until(
+    async () => select(await enabled.scrape(), UTILIZATION).length === 1,
+    'the event loop of the one process',
+  );
   await requests(`http://127.0.0.1:${enabled.port}/`, 1);
   assert.deepEqual(await enabled.ended(), { code: 0, signal: null });
 });

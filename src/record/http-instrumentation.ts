@@ -8,7 +8,7 @@ import https from 'node:https';
 import { syncBuiltinESMExports } from 'node:module';
 import { setImmediate } from 'node:timers';
 import type { Attributes, Meter, MeterProvider, MetricOptions } from '@opentelemetry/api';
-import { isWrapped } from '@opentelemetry/instrumentation';
+import { isWrapped, type ShimWrapped } from '@opentelemetry/instrumentation';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { lateMeter } from '../late-meter.ts';
 import { report } from '../report.ts';
@@ -132,8 +132,7 @@ export function instrumentHttp({
       if (SEEN in response) ending = response as Seen;
     },
   });
-  const definitions = instrumentation.getModuleDefinitions();
-  for (const { name, patch } of definitions) patch?.(builtins[name]);
+  for (const { name, patch } of instrumentation.getModuleDefinitions()) patch?.(builtins[name]);
   syncBuiltinESMExports();
   const ours = places.map(({ owner, name }) => owner[name]);
   const isOurs = () => places.every(({ owner, name }, i) => owner[name] === ours[i]);
@@ -163,8 +162,8 @@ export function instrumentHttp({
     stop() {
       stopped = true;
       settle();
-      if (!isOurs()) return; // To unwrap would be to unwrap the other's.
-      for (const { name, unpatch } of definitions) unpatch?.(builtins[name]);
+      // Each looks whether it is still there: the instrumentation's own way back would take another's wrap away.
+      for (const method of ours) (method as Partial<ShimWrapped>).__unwrap?.();
       syncBuiltinESMExports();
     },
   };
