@@ -10,8 +10,9 @@ import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { Failures } from '../src/record/failures.ts';
 import { instrumentHttp, type Recorded } from '../src/record/http-instrumentation.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
+import { makeCertificate, NO_OPENSSL } from './certificates.ts';
 import { catchLines } from './lines.ts';
-import { type Owner, until } from './processes.ts';
+import { freshDirectory, type Owner, until } from './processes.ts';
 import { get as bytesOf } from './request-count.ts';
 import { connect, request } from './requests.ts';
 import { listen, watch } from './watched-http.ts';
@@ -91,6 +92,21 @@ describe('requests of an instrumented process', () => {
       '/hang - aborted',
       '/hang/queued - aborted',
     ]);
+  });
+
+  it('count over TLS, answered and aborted', { skip: NO_OPENSSL }, async (t) => {
+    const { counts, active } = watch(t, { instrumented: instrument() });
+    const { cert, key } = makeCertificate(freshDirectory(t), 'own');
+    const server = https.createServer({ cert, key }, (asked, response) => {
+      if (asked.url === '/answered') response.end();
+      else asked.socket.destroy();
+    });
+    const { port } = await listen(t, server as unknown as http.Server);
+    const ask = (path: string) => request(`https://127.0.0.1:${port}${path}`, { rejectUnauthorized: false });
+    await ask('/answered');
+    await assert.rejects(ask('/cut'));
+    await until(() => active() === 0, 'their end');
+    assert.deepEqual((await counts(2)).sort(), ['/answered 200 ok', '/cut - aborted']);
   });
 
   it('count when the app takes the listeners of the instrumentation away', async (t) => {

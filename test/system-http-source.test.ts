@@ -4,7 +4,7 @@ import { Agent } from 'node:http';
 import test from 'node:test';
 import { type Sample, select, sum } from './exposition.ts';
 import { neverFalls } from './never-falls.ts';
-import { type Running, startApp, startCluster, until } from './processes.ts';
+import { fixture, type Running, start, startApp, startCluster, until } from './processes.ts';
 import { answered, COUNT, get, settled } from './request-count.ts';
 import { connect, request, requests } from './requests.ts';
 
@@ -119,6 +119,16 @@ for (const [app, count, method] of [
     await settled(running, 2);
   });
 }
+
+test('requests of a thread count, and those that it sends', async (t) => {
+  const app = JSON.stringify(fixture('serves-request-kinds.cjs'));
+  const args = ['--eval', `new (require('node:worker_threads').Worker)(${app})`];
+  const running = start(t, args, { env: INSTRUMENTED });
+  const [, port] = await running.says(/^ready on port (\d+)/m);
+  assert.equal((await request(`http://127.0.0.1:${port}/ask`)).body, 'hello');
+  await settled(running, 2);
+  await until(async () => sum(await running.scrape(), CLIENT_COUNT) === 1, 'the client duration');
+});
 
 test('no client durations, and no requests, where http is not enabled', async (t) => {
   const env = { ...INSTRUMENTED, OTEL_NODE_DISABLED_INSTRUMENTATIONS: 'http' };

@@ -1,8 +1,10 @@
 /** OTEL_NODE_ENABLED_INSTRUMENTATIONS=runtime-node: event loop, garbage collection and heap of every worker. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
 import { type Sample, select, sum } from './exposition.ts';
-import { startApp, startCluster, until } from './processes.ts';
+import { ROOT, startApp, startCluster, until } from './processes.ts';
 import { settled } from './request-count.ts';
 import { requests } from './requests.ts';
 
@@ -24,6 +26,9 @@ test('each worker has its event loop and its heap, and what adds up is a sum', a
     () => `the gauges of all: ${gauges.map((name) => [...workers(name)])}`,
   );
   assert.ok(sum(samples, 'v8js_gc_duration_seconds_count', { v8js_gc_type: 'major' }) > 0);
+  const told = readFileSync(join(ROOT, 'docs/instrumentations.md'), 'utf8').match(/(?<=`)(?:nodejs|v8js)_\w+(?=`)/g);
+  const families = samples.flatMap(({ name }) => /^(?:nodejs|v8js)_\w+?(?=_bucket$|_sum$|_count$|$)/.exec(name) ?? []);
+  assert.deepEqual([...new Set(told)].sort(), [...new Set(families)].sort());
   assert.deepEqual(
     select(samples, TIME).map(({ labels }) => labels),
     [{ nodejs_eventloop_state: 'active' }, { nodejs_eventloop_state: 'idle' }],
