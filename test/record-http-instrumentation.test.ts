@@ -121,9 +121,16 @@ describe('requests of an instrumented process', () => {
   });
 
   it('do not count on the server that is ours', async (t) => {
-    const own = createServer((_request, response) => response.end());
     const ignored = () => own;
-    const { counts } = watch(t, { instrumented: instrument(ignored), ignored });
+    const instrumented = instrument(ignored)!;
+    const { counts } = watch(t, { instrumented, ignored });
+    const own = createServer((_request, response) => {
+      assert.equal(
+        instrumented.awaits(response, () => {}),
+        false,
+      );
+      response.end();
+    });
     const { url } = await listen(t, own);
     const app = await listen(
       t,
