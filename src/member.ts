@@ -1,11 +1,10 @@
 /** One process or thread of a group, wired: what it records, what it publishes, whom it watches, and how it ends. */
 import cluster from 'node:cluster';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { threadId } from 'node:worker_threads';
 import type { MeterProvider } from '@opentelemetry/api';
-import { isEnabled, type Settings } from './config.ts';
+import type { Settings } from './config.ts';
 import type { ExporterThread } from './exporter-thread.ts';
 import { identify, placeOf } from './identity.ts';
 import { Leadership, type LeadershipOptions } from './leadership.ts';
@@ -17,7 +16,6 @@ import {
   serverInfo,
   type WorkerInfo,
 } from './lifecycle.ts';
-import type { AppMetrics } from './record/app-metrics.ts';
 import { watchCluster } from './record/cluster.ts';
 import { Condition, lookForDisconnect, STATE_SIGNALS } from './record/condition.ts';
 import { watchCrashes } from './record/crash.ts';
@@ -25,9 +23,11 @@ import { Exits } from './record/exits.ts';
 import { Failures } from './record/failures.ts';
 import { ABORTED } from './record/http.ts';
 import { LabelledCounter } from './record/labelled-counter.ts';
+import { LateAppMetrics } from './record/late-app-metrics.ts';
 import { makeRoom } from './record/listener-room.ts';
 import { watchRequests } from './record/request-sources.ts';
 import { RequestTable } from './record/request-table.ts';
+import { measureRuntime } from './record/runtime-metrics.ts';
 import { SIGNAL_ACTIONS, watchSignals } from './record/signals.ts';
 import { watchThreads } from './record/threads.ts';
 import { report } from './report.ts';
@@ -114,7 +114,6 @@ export function startMember(options: MemberOptions): Member {
   const changed = () => writer.changed(performance.now());
   let { role } = identity;
   let url: string | undefined;
-  let appMetrics: AppMetrics | undefined;
 
   const hooks = guardHooks(options.hooks, (error) => failures.count('hook', error));
   const server = serverInfo(
@@ -125,13 +124,16 @@ export function startMember(options: MemberOptions): Member {
   const worker: WorkerInfo = Object.freeze({ id: cluster.worker?.id ?? 0, pid: process.pid, threadId, workerId });
 
   const leadership = new Leadership({ ...options, own, onLead });
+  const app = new LateAppMetrics({ ...settings, views: options.views, table, writer, failures });
+  const { meterProvider } = app;
   const http = watchRequests({
-    isEnabled: isEnabled('http', settings),
+    settings,
     requests,
     writer,
     failures,
     ignored: () => leadership.exporter?.ownServer,
     hooks: requestHooks(hooks, worker),
+    meterProvider,
   });
   const onExit = (exited: ExitedWorkerInfo) => hooks.childExit?.(server, Object.freeze(exited));
   const threads = watchThreads({
@@ -143,7 +145,7 @@ export function startMember(options: MemberOptions): Member {
     onExit,
     onError: (error) => failures.count('thread', error),
   });
-  const stops = [threads.stop];
+  const stops = [threads.stop, measureRuntime({ settings, meterProvider, failures })];
   // Signals are the main thread's.
   if (role !== 'thread') stops.push(watchSignals(head ? ALL_SIGNALS : STATE_SIGNALS, onSignal));
   let forks: ReturnType<typeof watchCluster> | undefined;
@@ -155,7 +157,7 @@ export function startMember(options: MemberOptions): Member {
     if (ended) return; // A hook that is called here may end it once more.
     ended = true;
     http.abandon(crashes.errorType() ?? ABORTED);
-    appMetrics?.collectNow();
+    app.collectNow();
     threads.look();
     if (role === 'thread' && exitCode !== undefined) writer.finish({ ended: true, exitCode: Number(exitCode) });
     else writer.close({ ended: true });
@@ -197,12 +199,7 @@ export function startMember(options: MemberOptions): Member {
       if (role === 'primary') become(head ? 'single' : 'child'); // It only started threads until now.
       hooks.workerInt?.(worker);
     },
-    meterProvider() {
-      appMetrics ??= (
-        createRequire(import.meta.url)('./record/app-metrics.js') as typeof import('./record/app-metrics.ts')
-      ).startAppMetrics({ ...settings, views: options.views, table, writer, failures });
-      return appMetrics.provider;
-    },
+    meterProvider,
     stop() {
       crashes.stop();
       process.off('exit', end);
@@ -211,7 +208,7 @@ export function startMember(options: MemberOptions): Member {
       forks?.stop();
       leadership.stop();
       end();
-      appMetrics?.stop();
+      app.stop();
     },
   };
 

@@ -4,16 +4,15 @@
  * one of its threads - and only then loads the rest.
  */
 import cluster, { type ClusterSettings } from 'node:cluster';
-import { channel } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { offerMeterProvider } from './api-registry.ts';
 import { messageOf } from './errors.ts';
 import { family } from './family.ts';
 import { watchFastify } from './fastify-requests.ts';
+import { whenServing } from './first-server.ts';
 import { GROUP_VARIABLE } from './group-variable.ts';
 import { workerExecArgv, workerNodeOptions } from './hand-over.ts';
-import { isHttpServer } from './http-server.ts';
 import { lateMeter } from './late-meter.ts';
 import { environment, tellThreads } from './process-environment.ts';
 import { report } from './report.ts';
@@ -27,9 +26,6 @@ const require = createRequire(import.meta.url);
 const PRELOADED = Symbol.for('@x/gunicorn-otel.preloaded');
 // What PM2 forks are the apps of others, each with its own settings: its daemon is nobody's primary.
 const PM2_WORKER = /[\\/]pm2[\\/]lib[\\/]ProcessContainer(Bun)?\.js$/;
-// Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
-const listenStart = channel('tracing:net.server.listen:asyncStart');
-const requestStart = channel('http.server.request.start');
 
 let load: () => Start = () => require('./start.js') as Start;
 
@@ -54,7 +50,7 @@ export function preload(start?: Start): void {
   if (cluster.isPrimary) watchForks();
   // A worker of an instrumented primary is a member from its first moment on.
   if (cluster.isWorker && process.env[GROUP_VARIABLE]) wake('worker');
-  else watchListens();
+  else whenServing(() => wake('listen'));
 }
 
 function wake(sign: Sign): ReturnType<Start['activate']> {
@@ -64,21 +60,6 @@ function wake(sign: Sign): ReturnType<Start['activate']> {
     report('error', `metrics are off in process ${process.pid}: ${messageOf(error)}`);
     return undefined;
   }
-}
-
-function watchListens(): void {
-  const onListen = (message: unknown) => {
-    if (!isHttpServer((message as { server?: object }).server)) return;
-    listening();
-  };
-  // A server may be handed its connections by another one, and never listen.
-  const listening = () => {
-    listenStart.unsubscribe(onListen);
-    requestStart.unsubscribe(listening);
-    wake('listen');
-  };
-  listenStart.subscribe(onListen);
-  requestStart.subscribe(listening);
 }
 
 // fork() and setupPrimary() both assign `cluster.settings` before anything is spawned: the one moment in which the

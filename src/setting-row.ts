@@ -37,6 +37,7 @@ export interface Settings {
   readonly maxSeries: number;
   readonly scrapeTimeoutMs: number;
   readonly workerIds: 'unique' | 'slot';
+  readonly httpSource: 'channels' | 'instrumentation-http';
   /** By the name of a metric as scraped; `*` is for those not named. What is not in it is `liveall`. */
   readonly gaugeModes: Readonly<Record<string, GaugeMode>>;
   readonly unresponsiveAfterMs: number;
@@ -65,7 +66,7 @@ export interface Settings {
   readonly metricsExporters: readonly ('prometheus' | 'otlp' | 'console' | 'none')[];
   readonly metricExportIntervalMs: number;
   readonly metricExportTimeoutMs: number;
-  /** `http` is counted when it is in the one and not in the other; other names are for other tools. */
+  /** What is in the one and not in the other is counted: `http`, `runtime-node`; other names are for other tools. */
   readonly enabledInstrumentations: readonly string[];
   readonly disabledInstrumentations: readonly string[];
 }

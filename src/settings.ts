@@ -101,6 +101,12 @@ export const SETTINGS: SettingsTable = {
     meaning:
       'slot: a new worker takes over the worker_id and the counters of one that has ended; unique: each has its own',
   },
+  httpSource: {
+    variable: 'GUNICORN_OTEL_HTTP_SOURCE',
+    fallback: 'channels',
+    ...oneOf('channels', 'instrumentation-http'),
+    meaning: "who tells of requests: Node's channels, or OpenTelemetry's HttpInstrumentation, which also traces",
+  },
   gaugeModes: {
     variable: 'GUNICORN_OTEL_GAUGE_MODES',
     fallback: Object.freeze({}),
@@ -207,13 +213,14 @@ export const SETTINGS: SettingsTable = {
     variable: 'OTEL_NODE_ENABLED_INSTRUMENTATIONS',
     fallback: ['http'],
     ...instrumentations(),
-    meaning: "what is counted by itself: without http the app's requests are not",
+    meaning:
+      "what is counted by itself: http, the app's requests; runtime-node, its event loop, garbage collection and heap",
   },
   disabledInstrumentations: {
     variable: 'OTEL_NODE_DISABLED_INSTRUMENTATIONS',
     fallback: [],
     ...instrumentations(),
-    meaning: "what is not counted: with http the app's requests are not",
+    meaning: 'what of these is not counted',
   },
   ...REDIS_SETTINGS,
 };

@@ -1,6 +1,6 @@
 /** What settings ask of the machine: directory, port, certificate, packages. Each is tried and let go again. */
 import { createServer } from 'node:net';
-import type { Settings } from './config.ts';
+import { isEnabled, type Settings } from './config.ts';
 import { readTls, wantsTls } from './server/tls.ts';
 import { directoryProblem } from './snapshot/trial.ts';
 
@@ -30,6 +30,7 @@ export async function findings(
     ...(isOpen ? [...tls(settings), ...(await port(settings))] : []),
     ...redis(settings, resolvePackage),
     ...otlp(settings, env, resolvePackage),
+    ...runtime(settings, resolvePackage),
   ];
 }
 
@@ -97,6 +98,16 @@ function otlp({ metricsExporters }: Settings, env: NodeJS.ProcessEnv, resolvePac
     return [problem(`${set}=${JSON.stringify(protocol)} is not one of ${[...OTLP_PACKAGES.keys()].join(', ')}`)];
   if (isInstalled(name, resolvePackage)) return [];
   return [problem(`OTEL_METRICS_EXPORTER has otlp and its package is not installed: npm install ${name}`)];
+}
+
+function runtime(settings: Settings, resolvePackage: (name: string) => unknown): Finding[] {
+  const name = '@opentelemetry/instrumentation-runtime-node';
+  if (!isEnabled('runtime-node', settings) || isInstalled(name, resolvePackage)) return [];
+  return [
+    problem(
+      `OTEL_NODE_ENABLED_INSTRUMENTATIONS has runtime-node and its package is not installed: npm install ${name}`,
+    ),
+  ];
 }
 
 function isInstalled(name: string, resolvePackage: (name: string) => unknown): boolean {

@@ -175,7 +175,9 @@ describe('check', () => {
     const both = { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'grpc' };
     assert.match(await lines(both), /otlp-grpc$/);
     assert.match(await lines({ OTEL_EXPORTER_OTLP_PROTOCOL: 'x' }), /OTEL_EXPORTER_OTLP_PROTOCOL="x" is not one of/);
-    assert.equal(asked.length, 7);
+    const runtime = { OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,runtime-node' };
+    assert.match(await lines(runtime), /runtime-node and its package .* npm install \S+instrumentation-runtime-node$/);
+    assert.equal(asked.length, 10);
     assert.equal((await check(base, freshDirectory(t), () => '/there')).ok, true);
   });
 

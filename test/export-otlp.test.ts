@@ -7,8 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { MetricProducer } from '@opentelemetry/sdk-metrics';
 import { project } from '../src/catalogue/views.ts';
-import { loadOptional } from '../src/export/optional-package.ts';
 import { type PusherSettings, startPushers } from '../src/export/pushers.ts';
+import { loadOptional, requireOptional } from '../src/optional-package.ts';
 import { parseExposition } from './exposition.ts';
 import { catchLines } from './lines.ts';
 import { type ReceivedMetric, type Receiver, samplesOf, startReceiver } from './otlp-receiver.ts';
@@ -204,6 +204,11 @@ describe('what cannot be', () => {
     // The tests have it, for it comes with others: what is loaded in its place is not there.
     const loaded = await loadOptional(name, () => import(`${name}-of-nobody`), 'OTEL_METRICS_EXPORTER=otlp');
     assert.equal(loaded, undefined);
+    assert.equal(requireOptional(`${name}-of-nobody`, 'It'), undefined);
+    assert.match(
+      lines.pop()!,
+      /It needs the package \S+, which is not installed; to install it: npm install '\S+@latest'$/,
+    );
     assert.match(
       lines[0]!,
       /OTEL_METRICS_EXPORTER=otlp needs the package @opentelemetry\/exporter-metrics-otlp-grpc, which is not installed; to install it: npm install '@opentelemetry\/exporter-metrics-otlp-grpc@0.223.0 \|\| 0.301.0'$/,

@@ -14,7 +14,7 @@ import { freshDirectory, type Owner, until } from './processes.ts';
 import { seriesIn } from './scenes.ts';
 
 /** Begins to watch this process; ends with the test. */
-export function watch(owner: Owner, options: Pick<HttpOptions, 'hooks' | 'ignored'> = {}) {
+export function watch(owner: Owner, options: Pick<HttpOptions, 'hooks' | 'ignored' | 'instrumented'> = {}) {
   const table = new SeriesTable(SLOT_HEADER_BYTES);
   const requests = new RequestTable({ table, durationBuckets: [1], maxEndpoints: 10, maxSeries: 100 });
   const failures = new Failures(table);

@@ -3,9 +3,9 @@
  * anew are fetched. A scrape takes what is here and waits for nobody.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { loadOptional } from '../optional-package.ts';
 import { report } from '../report.ts';
 import { decodeValue, type GroupValue } from './group-value.ts';
-import { loadOptional } from './optional-package.ts';
 import {
   causeOf,
   connect,

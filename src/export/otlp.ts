@@ -3,8 +3,8 @@
  * timeout, temporality. Only which of the three it is stands here.
  */
 import type { PushMetricExporter } from '@opentelemetry/sdk-metrics';
+import { loadOptional } from '../optional-package.ts';
 import { report } from '../report.ts';
-import { loadOptional } from './optional-package.ts';
 
 interface OtlpModule {
   readonly OTLPMetricExporter: new () => PushMetricExporter;

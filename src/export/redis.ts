@@ -5,10 +5,10 @@
  */
 import type { RedisState } from '../catalogue/views.ts';
 import { messageOf } from '../errors.ts';
+import { loadOptional } from '../optional-package.ts';
 import { report } from '../report.ts';
 import { encodeValue, type GroupValue } from './group-value.ts';
 import type { Instance } from './instance.ts';
-import { loadOptional } from './optional-package.ts';
 import {
   causeOf,
   connect,

@@ -3,8 +3,8 @@
  * public classes inherit, add up what goes through them and pass everything on; a plain `res.end(body)` and a request
  * without a body pay next to nothing.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createRequire } from 'node:module';
+// Imported and never required: instrumentations hook require(), and miss for good what was required too early for them.
+import { IncomingMessage, ServerResponse } from 'node:http';
 
 const BODY_BYTES = Symbol('gunicorn-otel.body-bytes');
 
@@ -34,7 +34,6 @@ let countsBodyBytes = false;
 export function countBodyBytes(): void {
   if (countsBodyBytes) return;
   countsBodyBytes = true;
-  const { IncomingMessage, ServerResponse } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
   // What is inherited is looked up at each call, so that a patch of a parent class that comes later holds as it would
   // without us; each in its own place, which the compiler can see through: one that all three share costs 0.2 µs.
   const readable = Object.getPrototypeOf(IncomingMessage.prototype) as Inherited;

@@ -13,6 +13,7 @@ import { countBodyBytes, requestBytes, responseBytes } from './body-bytes.ts';
 import { watchConnections } from './connections.ts';
 import type { Failures } from './failures.ts';
 import { frameworkErrorType, meetServer, routeOf } from './framework-route.ts';
+import type { InstrumentedHttp, Recorded } from './http-instrumentation.ts';
 import { marksOf, recordException } from './marks.ts';
 import type { RequestTable } from './request-table.ts';
 
@@ -49,8 +50,10 @@ export interface HttpOptions {
   readonly writer: SnapshotWriter;
   readonly failures: Failures;
   /** A server whose requests do not count: our own, where it runs in this thread. */
-  readonly ignored?: () => unknown;
+  readonly ignored?: (() => unknown) | undefined;
   readonly hooks?: RequestHooks;
+  /** Whose word it is how long a request took, where it is not ours. */
+  readonly instrumented?: InstrumentedHttp | undefined;
 }
 
 export interface HttpWatch {
@@ -80,8 +83,8 @@ export const ABORTED = 'aborted';
 export const NO_HTTP: HttpWatch = { stop() {}, abandon() {}, thrown() {} };
 
 /** Begins to watch. @throws never */
-export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: HttpOptions): HttpWatch {
-  const { preRequest, postRequest } = hooks;
+export function watchHttp({ requests, writer, failures, ignored, instrumented, ...options }: HttpOptions): HttpWatch {
+  const { preRequest, postRequest } = options.hooks ?? {};
   const connections = new Set<Connection>();
   let abandoned: string | undefined;
 
@@ -108,15 +111,14 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
     const endMs = now();
     const { current, queued } = connection;
     if (current.response === response) {
-      count(current, endMs, '');
+      end(current, endMs, '');
       const next = queued.shift();
       fill(current, next?.response, next?.method, next?.target, next?.startMs);
     } else {
       const index = queued.findIndex((waiting) => waiting.response === response);
       if (index === -1) return;
-      for (const waiting of queued.splice(index, 1)) count(waiting, endMs, '');
+      for (const waiting of queued.splice(index, 1)) end(waiting, endMs, '');
     }
-    writer.changed(endMs);
   });
 
   const sockets = watchConnections({
@@ -162,16 +164,26 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
     const ended = [{ ...current }, ...queued];
     current.response = undefined;
     queued.length = 0;
-    for (const request of ended) count(request, endMs, errorType);
-    writer.changed(endMs);
+    for (const request of ended) end(request, endMs, errorType);
   }
 
-  function count({ response, method, target, startMs }: UnderWay, endMs: number, errorType: string): void {
+  // The instrumentation records when a response closes, which is behind all that ends it.
+  function end(request: UnderWay, endMs: number, errorType: string): void {
+    if (instrumented) {
+      const own = { ...request };
+      const counted = guarded<Recorded | undefined>((recorded) => count(own, endMs, errorType, recorded));
+      if (instrumented.awaits(own.response!, counted)) return;
+    }
+    count(request, endMs, errorType);
+  }
+
+  function count(request: UnderWay, endMs: number, errorType: string, recorded?: Recorded): void {
+    const { response, method, target, startMs } = request;
     const { req, statusCode } = response!;
     const marks = marksOf(req);
     // A status of 5xx is what is known of an error without a framework.
     const failure = errorType === '' && statusCode >= 500 ? frameworkErrorType(req) : errorType;
-    const durationSeconds = (endMs - startMs) / 1000;
+    const durationSeconds = recorded?.durationSeconds ?? (endMs - startMs) / 1000;
     requests.end(
       method,
       target ?? '',
@@ -180,9 +192,10 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
       durationSeconds,
       requestBytes(req),
       responseBytes(response!, method),
-      marks?.route ?? routeOf(req, statusCode),
+      marks?.route ?? recorded?.route ?? routeOf(req, statusCode),
     );
     if (postRequest !== undefined) postRequest(req, response!, durationSeconds);
+    writer.changed(endMs);
   }
 
   function guarded<T>(body: (message: T) => void): (message: unknown) => void {
@@ -206,10 +219,12 @@ export function watchHttp({ requests, writer, failures, ignored, hooks = {} }: H
       requestStart.unsubscribe(onPre as (message: unknown) => void);
       responseFinish.unsubscribe(onFinish);
       sockets.stop();
+      instrumented?.stop();
     },
     abandon(errorType) {
       abandoned = errorType;
       for (const connection of connections) close(connection, errorType);
+      instrumented?.settle();
     },
     thrown(error) {
       // Handlers run with the socket's resource until they first wait; later nothing tells whose error it is.

@@ -1,0 +1,39 @@
+/** When a process or thread begins to serve: its first HTTP server listens, or is handed a connection by another one. */
+import { channel } from 'node:diagnostics_channel';
+import { isHttpServer } from './http-server.ts';
+
+// Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
+const listenStart = channel('tracing:net.server.listen:asyncStart');
+const requestStart = channel('http.server.request.start');
+const waiting = new Set<() => void>();
+let serves = false;
+
+/**
+ * @param call - called once, as soon as this thread serves, at once if it does; must not throw
+ * @returns what takes it back
+ */
+export function whenServing(call: () => void): () => void {
+  if (serves) {
+    call();
+    return () => {};
+  }
+  if (waiting.size === 0) {
+    listenStart.subscribe(onListen);
+    requestStart.subscribe(begin);
+  }
+  waiting.add(call);
+  return () => void waiting.delete(call);
+}
+
+function onListen(message: unknown): void {
+  if (isHttpServer((message as { server?: object }).server)) begin();
+}
+
+function begin(): void {
+  serves = true;
+  listenStart.unsubscribe(onListen);
+  requestStart.unsubscribe(begin);
+  const calls = [...waiting];
+  waiting.clear();
+  for (const call of calls) call();
+}

@@ -1,0 +1,44 @@
+/** Packages that only some users need: loaded when they are, and one line tells how to get one that is not there. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { messageOf } from './errors.ts';
+import { report } from './report.ts';
+
+/**
+ * @param name - a key of peerDependencies in package.json, whose range goes into the install command
+ * @param load - imports it
+ * @param purpose - what does not happen without it, beginning a sentence
+ * @returns undefined, and one line, when it is not installed or cannot be loaded
+ * @throws never
+ */
+export async function loadOptional<T>(name: string, load: () => Promise<T>, purpose: string): Promise<T | undefined> {
+  try {
+    return await load();
+  } catch (error) {
+    tell(name, purpose, error);
+    return undefined;
+  }
+}
+
+/** The same at once, for what has to be there before the app goes on. @throws never */
+export function requireOptional<T>(name: string, purpose: string): T | undefined {
+  try {
+    return createRequire(import.meta.url)(name) as T;
+  } catch (error) {
+    tell(name, purpose, error);
+    return undefined;
+  }
+}
+
+function tell(name: string, purpose: string, error: unknown): void {
+  const missing = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as NodeJS.ErrnoException).code ?? '');
+  const why = missing ? `the package ${name}, which is not installed` : `the package ${name}: ${messageOf(error)}`;
+  report('error', `${purpose} needs ${why}; to install it: npm install '${name}@${rangeOf(name)}'`);
+}
+
+function rangeOf(name: string): string {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    peerDependencies: Record<string, string>;
+  };
+  return manifest.peerDependencies[name] ?? 'latest';
+}
