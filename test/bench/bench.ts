@@ -5,6 +5,7 @@
 import { blockedWorker } from './blocked-worker.ts';
 import { fleet } from './fleet.ts';
 import { killedWorker } from './killed-worker.ts';
+import { latency } from './latency.ts';
 import { redisValue } from './redis-value.ts';
 import { Report, writeSection } from './report.ts';
 import { requestCost } from './request-cost.ts';
@@ -20,6 +21,7 @@ interface Part {
 
 const PARTS: Readonly<Record<string, Part>> = {
   'request-cost': { title: 'What a request costs more', run: requestCost },
+  latency: { title: 'What a request waits longer, at half load', run: latency },
   'start-up': { title: 'Start-up', run: startUp },
   'redis-value': { title: "A group's value in Redis", run: redisValue },
   fleet: { title: 'One endpoint for a fleet', run: fleet },

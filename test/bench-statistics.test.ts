@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { median, quantile, spread, turns } from './bench/statistics.ts';
+
+test('a quantile is a value that was measured, whatever their order', () => {
+  const values = [9, 1, 5, 3, 7];
+  assert.deepEqual(
+    [0, 0.25, 0.5, 0.75, 1].map((part) => quantile(values, part)),
+    [1, 3, 5, 7, 9],
+  );
+  assert.deepEqual(values, [9, 1, 5, 3, 7]);
+});
+
+test('values are ordered as numbers', () => {
+  assert.equal(median([10, 9, 100]), 10);
+});
+
+test('of nothing there is no median', () => {
+  assert.ok(Number.isNaN(median([])));
+});
+
+test('a spread is the median and the quartiles, with as many digits as asked for', () => {
+  assert.equal(spread([1, 2, 3, 4, 5]), '3.00 (2.00 to 4.00)');
+  assert.equal(spread([1, 2, 3, 4, 5], 0), '3 (2 to 4)');
+});
+
+test('every other round goes the other way, and the variants stay as they are', () => {
+  const variants = ['bare', 'ours', 'theirs'];
+  assert.deepEqual(turns(variants, 0), ['bare', 'ours', 'theirs']);
+  assert.deepEqual(turns(variants, 1), ['theirs', 'ours', 'bare']);
+  assert.deepEqual(turns(variants, 2), ['bare', 'ours', 'theirs']);
+  assert.deepEqual(variants, ['bare', 'ours', 'theirs']);
+});
