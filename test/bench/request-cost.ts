@@ -40,7 +40,7 @@ type Path = typeof USERS;
 
 /** Enough requests for a fraction of a second. */
 const FRAMEWORKS: Readonly<Record<Framework, { title: string; paths: readonly Path[]; requests: number }>> = {
-  http: { title: '`node:http`', paths: [CONSTANT], requests: 10_240 },
+  http: { title: '`node:http`', paths: [CONSTANT], requests: 30_720 },
   express: { title: 'Express', paths: [USERS, CONSTANT], requests: 5_120 },
   fastify: { title: 'Fastify', paths: [USERS, CONSTANT], requests: 5_120 },
 };
