@@ -5,6 +5,7 @@
 import { blockedWorker } from './blocked-worker.ts';
 import { fleet } from './fleet.ts';
 import { killedWorker } from './killed-worker.ts';
+import { memory } from './memory.ts';
 import { redisValue } from './redis-value.ts';
 import { Report, writeSection } from './report.ts';
 import { requestCost } from './request-cost.ts';
@@ -21,6 +22,7 @@ interface Part {
 const PARTS: Readonly<Record<string, Part>> = {
   'request-cost': { title: 'What a request costs more', run: requestCost },
   'start-up': { title: 'Start-up', run: startUp },
+  memory: { title: 'Memory', run: memory },
   'redis-value': { title: "A group's value in Redis", run: redisValue },
   fleet: { title: 'One endpoint for a fleet', run: fleet },
   scrape: { title: 'A scrape, beside the peers', run: scrape },
