@@ -6,10 +6,12 @@ import { blockedWorker } from './blocked-worker.ts';
 import { fleet } from './fleet.ts';
 import { killedWorker } from './killed-worker.ts';
 import { memory } from './memory.ts';
+import { publishing } from './publishing.ts';
 import { redisValue } from './redis-value.ts';
 import { Report, writeSection } from './report.ts';
 import { requestCost } from './request-cost.ts';
 import { scrape } from './scrape.ts';
+import { restarts } from './restarts.ts';
 import { scrapeCost } from './scrape-cost.ts';
 import { startUp } from './start-up.ts';
 
@@ -23,6 +25,8 @@ const PARTS: Readonly<Record<string, Part>> = {
   'request-cost': { title: 'What a request costs more', run: requestCost },
   'start-up': { title: 'Start-up', run: startUp },
   memory: { title: 'Memory', run: memory },
+  publishing: { title: "A worker's cost of publishing", run: publishing },
+  restarts: { title: 'Cost against uptime', run: restarts },
   'redis-value': { title: "A group's value in Redis", run: redisValue },
   fleet: { title: 'One endpoint for a fleet', run: fleet },
   scrape: { title: 'A scrape, beside the peers', run: scrape },
