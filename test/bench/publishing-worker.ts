@@ -35,7 +35,8 @@ export interface PublishingFigures {
 }
 
 const FLUSH_MS = 10;
-const WARM_UP_MS = 1000;
+// The writer learns what a write takes, and has some in hand before it spaces them.
+const WARM_UP_MS = 4000;
 const COLLECT_EVERY_MS = 1000;
 
 const [kind = 'requests', count = '10', forMs = '1000'] = process.argv.slice(2) as [Kind, string, string];
