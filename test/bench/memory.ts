@@ -150,9 +150,9 @@ async function copyOfGroup(owner: Owner, { directory }: Cluster): Promise<string
   const [group = ''] = readdirSync(directory);
   const copy = join(freshDirectory(owner), 'group');
   mkdirSync(copy, { mode: 0o700 });
-  for (const file of readdirSync(join(directory, group)).filter((name) => name.endsWith('.snapshot'))) {
-    cpSync(join(directory, group, file), join(copy, file));
-  }
+  const files = readdirSync(join(directory, group)).filter((name) => name.endsWith('.snapshot'));
+  if (files.length !== WORKERS + 1) throw new Error(`${WORKERS} workers and their primary have ${files.length} files`);
+  for (const file of files) cpSync(join(directory, group, file), join(copy, file));
   return copy;
 }
 

@@ -9,7 +9,7 @@ import type { Call, Kind, PublishingFigures } from './publishing-worker.ts';
 import type { Report } from './report.ts';
 import { quantile } from './statistics.ts';
 
-const SECONDS = Math.min(Number(process.env['BENCH_ROUNDS'] ?? 6), 6);
+const SECONDS = Math.min(Number(process.env['BENCH_ROUNDS'] ?? 5), 5);
 const SIZES = [10, 1000, 10_000];
 const KINDS: Readonly<Record<Kind, string>> = { requests: 'request cells', histograms: "histograms of the app's" };
 const MAX_SHARE_PERCENT = 1;
