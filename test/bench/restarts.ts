@@ -46,6 +46,7 @@ export async function restarts(report: Report): Promise<void> {
     await warmUp(young);
     const [oldMs, youngMs] = await sideBySide(old, young);
     await tell(report, 'as it is by default', await startIn(place, owner, undefined), DEFAULT_MARKS);
+    await tellBare(report, startBare(place, owner), DEFAULT_MARKS);
     report.say(
       `Node ${place.nodeVersion}. ${MOST.toLocaleString('en')} restarts took ${(seconds / 60).toFixed(1)} minutes, scrapes included. Scrapes: medians of ${SCRAPES}, gzip, a connection each. The memory is the primary's, its exporter thread included, which has answered ${(WARM_UP_SCRAPES + SCRAPES) * MARKS.length} scrapes at the last mark. Side by side, turn by turn: ${oldMs.toFixed(2)} ms after ${MOST.toLocaleString('en')} restarts, ${youngMs.toFixed(2)} ms after ${FEW}.`,
     );
@@ -87,11 +88,31 @@ async function tell(report: Report, title: string, cluster: Cluster, marks: read
   report.table([`restarts, ${title}`, 'scrape ms', 'text kB', 'series', 'files', 'MB resident', 'anonymous'], rows);
 }
 
+// What a primary grows by that forks so often, whoever measures it.
+async function tellBare(report: Report, running: Running, marks: readonly number[]): Promise<void> {
+  const rows: string[][] = [];
+  for (const mark of marks) {
+    await endWorkers(running, mark);
+    const { rss, anonymous } = memoryOf(running.pid);
+    rows.push([mark.toLocaleString('en'), rss.toFixed(1), anonymous.toFixed(1)]);
+  }
+  report.table(['restarts, without us', 'MB resident', 'anonymous'], rows);
+}
+
+function startBare(place: Scratch, owner: Owner): Running {
+  const program = [fixture('recycles-its-workers.mjs')];
+  return start(owner, program, { command: place.node, cwd: place.directory, stdin: 'pipe', preload: 'none' });
+}
+
+async function endWorkers(running: Running, count: number): Promise<void> {
+  running.child.stdin!.write(`${count}\n`);
+  await until(() => running.output.stdout.includes(`ended ${count}\n`), `${count} restarts`, DEADLINE_MS);
+}
+
 // Who has exited is looked for once a second.
 async function restartTo(cluster: Cluster, count: number): Promise<void> {
   const { running, shown } = cluster;
-  running.child.stdin!.write(`${count}\n`);
-  await until(() => running.output.stdout.includes(`ended ${count}\n`), `${count} restarts`, DEADLINE_MS);
+  await endWorkers(running, count);
   const kept = () => filesOf(cluster).filter((file) => file.endsWith('.snapshot')).length;
   // Besides those the primary's own.
   await until(
