@@ -25,6 +25,9 @@ test('a process that was blocked while somebody else took the lead is told so on
     thread.stop();
   });
   t.after(() => thread.stop());
+  // The thread keeps nobody: while its end is waited for, something has to.
+  const keeper = setInterval(() => {}, 1000);
+  t.after(() => clearInterval(keeper));
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BLOCKED_MS);
   await until(() => told > 0, 'it is told');
   await assert.rejects(thread.collect());
