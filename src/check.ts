@@ -2,8 +2,8 @@
 
 import { readSettings, SETTINGS, type Setting, type SettingOrigin, type Settings } from './config.ts';
 import { loadConfigModule } from './config-module.ts';
-import { FAMILY_VARIABLE, GROUP_VARIABLE } from './group-variable.ts';
 import { nearestName } from './nearest-name.ts';
+import { FAMILY_VARIABLE, GROUP_VARIABLE } from './process-environment.ts';
 import { shown, textOf } from './setting-row.ts';
 import { type Finding, findings } from './surroundings.ts';
 

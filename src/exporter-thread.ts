@@ -1,6 +1,7 @@
 /** The exporter's thread as its process sees it: started, watched, started again when it dies; never keeps the process. */
 import { createRequire } from 'node:module';
 import { clearInterval, setInterval, setTimeout } from 'node:timers';
+import { getHeapStatistics } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { MetricData } from '@opentelemetry/sdk-metrics';
 import { GunicornOtelError, messageOf } from './errors.ts';
@@ -18,6 +19,9 @@ const LOOK_MS = 1000;
 const MAX_MISSED_LOOKS = 15;
 // A scrape makes garbage in one go: V8's default lets it grow to tens of MB before it looks, and gains no time by that.
 const MAX_YOUNG_MB = 2;
+// More than the largest group needs. Where a heap may become larger V8 lets twice as much old garbage lie about.
+const MAX_OLD_MB = 1024;
+const BYTES_PER_MB = 1024 ** 2;
 // For the last pushes of one that is told to stop; the process may end before.
 const STOP_MS = 1000;
 
@@ -118,7 +122,10 @@ export class ExporterThread {
         } satisfies ThreadData,
         execArgv: [],
         env,
-        resourceLimits: { maxYoungGenerationSizeMb: MAX_YOUNG_MB },
+        resourceLimits: {
+          maxYoungGenerationSizeMb: MAX_YOUNG_MB,
+          maxOldGenerationSizeMb: Math.min(MAX_OLD_MB, getHeapStatistics().heap_size_limit / BYTES_PER_MB),
+        },
         // Ours alone: the default would pipe into the app's streams and set listeners on them.
         stdout: true,
         stderr: true,

@@ -1,7 +1,6 @@
 /** Which processes belong together though nobody above them measures: those below the same preloaded one. */
 import cluster from 'node:cluster';
-import { FAMILY_VARIABLE } from './group-variable.ts';
-import { environment } from './process-environment.ts';
+import { environment, FAMILY_VARIABLE } from './process-environment.ts';
 import { formatMark, markOf, ownMark } from './snapshot/process-mark.ts';
 
 const MARK = /^\d+-\d+-\d+$/;

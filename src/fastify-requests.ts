@@ -2,8 +2,6 @@
  * What Fastify makes of a request of node:http. Fastify publishes each new instance; two hooks of its own kind, before
  * all others, remember its route and its error. Costs nothing where there is no Fastify.
  */
-import { channel } from 'node:diagnostics_channel';
-
 /** A request as Fastify 4.10 and later have it. */
 interface FastifyRequest {
   readonly raw: object;
@@ -20,16 +18,29 @@ interface FastifyInstance {
   ): void;
 }
 
-// Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
-const initialization = channel('fastify.initialization');
 const servers = new WeakSet<object>();
 const routes = new WeakMap<object, string>();
 const errors = new WeakMap<object, unknown>();
 let isKnown = false;
 
-/** Begins to watch for instances. @throws never */
-export function watchFastify(): void {
-  initialization.subscribe(onInitialization);
+/** An instance has been made. @param message - of `fastify.initialization` @throws never */
+export function noteFastify(message: unknown): void {
+  try {
+    const { fastify } = message as { fastify: FastifyInstance };
+    // By these names they are in what printRoutes() and printPlugins() tell.
+    fastify.addHook('onRequest', function gunicornOtelRoute(request, _reply, done) {
+      quietly(() => noteRoute(request, fastify.server));
+      done();
+    });
+    fastify.addHook('onError', function gunicornOtelError(request, _reply, error, done) {
+      quietly(() => errors.set(request.raw, error));
+      done();
+    });
+    servers.add(fastify.server);
+    isKnown = true;
+  } catch {
+    // A version that is made otherwise: its requests are told by their paths.
+  }
 }
 
 /** Whether there has been an instance: without one, nothing else needs to be asked. */
@@ -50,25 +61,6 @@ export function fastifyErrorOf(request: object): unknown {
 /** Whether all that comes to a server is Fastify's. */
 export function isFastifyServer(server: object | undefined): boolean {
   return server !== undefined && servers.has(server);
-}
-
-function onInitialization(message: unknown): void {
-  try {
-    const { fastify } = message as { fastify: FastifyInstance };
-    // By these names they are in what printRoutes() and printPlugins() tell.
-    fastify.addHook('onRequest', function gunicornOtelRoute(request, _reply, done) {
-      quietly(() => noteRoute(request, fastify.server));
-      done();
-    });
-    fastify.addHook('onError', function gunicornOtelError(request, _reply, error, done) {
-      quietly(() => errors.set(request.raw, error));
-      done();
-    });
-    servers.add(fastify.server);
-    isKnown = true;
-  } catch {
-    // A version that is made otherwise: its requests are told by their paths.
-  }
 }
 
 // At once: callNotFound() takes the route away.

@@ -4,48 +4,62 @@
  * one of its threads - and only then loads the rest.
  */
 import cluster, { type ClusterSettings } from 'node:cluster';
+import { channel } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
-import { offerMeterProvider } from './api-registry.ts';
-import { messageOf } from './errors.ts';
 import { family } from './family.ts';
-import { watchFastify } from './fastify-requests.ts';
 import { whenServing } from './first-server.ts';
-import { GROUP_VARIABLE } from './group-variable.ts';
-import { workerExecArgv, workerNodeOptions } from './hand-over.ts';
-import { lateMeter } from './late-meter.ts';
-import { environment, tellThreads } from './process-environment.ts';
-import { report } from './report.ts';
+import { environment, GROUP_VARIABLE, tellThreads } from './process-environment.ts';
+import { OTEL_API_REGISTRY, report } from './report.ts';
 import { awaitThreads, noteThreads } from './started-threads.ts';
 
 type Start = typeof import('./start.ts');
+type Signs = typeof import('./signs.ts');
 type Sign = Parameters<Start['activate']>[0];
 
+/** What is loaded on a sign. */
+export interface Later {
+  /** What tells signs apart and answers them; on any. */
+  readonly signs: Signs;
+  /** The rest; when there is something to measure. */
+  readonly start: Start;
+}
+
+const METERS_OFF = "the app's own metrics are off";
 const require = createRequire(import.meta.url);
 // Once per thread, whichever copy of the package comes first and however often it is preloaded.
 const PRELOADED = Symbol.for('@x/gunicorn-otel.preloaded');
 // What PM2 forks are the apps of others, each with its own settings: its daemon is nobody's primary.
 const PM2_WORKER = /[\\/]pm2[\\/]lib[\\/]ProcessContainer(Bun)?\.js$/;
+// Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
+const fastifyMade = channel('fastify.initialization');
 
-let load: () => Start = () => require('./start.js') as Start;
+let later: Later = {
+  get signs() {
+    return require('./signs.js') as Signs;
+  },
+  get start() {
+    return require('./start.js') as Start;
+  },
+};
 
 /**
  * Arms the signs.
  *
- * @param start - start.ts, already loaded: only for Node versions that cannot require() an ES module later
+ * @param loaded - only for Node versions that cannot require() an ES module later
  * @throws never
  */
-export function preload(start?: Start): void {
+export function preload(loaded?: Later): void {
   const scope = globalThis as { [PRELOADED]?: boolean };
   if (scope[PRELOADED]) return;
   tellThreads();
   if (environment()['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return;
   scope[PRELOADED] = true;
-  if (start) load = () => start;
+  if (loaded) later = loaded;
   family();
   watchMeters();
   // Hooks go into an instance when it is made, before anything listens.
-  watchFastify();
+  fastifyMade.subscribe((message) => guarded('routes are not told', () => later.signs.noteFastify(message)));
   noteThreads(() => isMainThread && awaitThreads(() => wake('thread')));
   if (cluster.isPrimary) watchForks();
   // A worker of an instrumented primary is a member from its first moment on.
@@ -54,11 +68,24 @@ export function preload(start?: Start): void {
 }
 
 function wake(sign: Sign): ReturnType<Start['activate']> {
+  return guarded('metrics are off', () => later.start.activate(sign));
+}
+
+// Nothing is thrown into the app, also where the package's files are gone by now.
+function guarded<T>(failure: string, work: () => T): T | undefined {
   try {
-    return load().activate(sign);
+    return work();
   } catch (error) {
-    report('error', `metrics are off in process ${process.pid}: ${messageOf(error)}`);
+    report('error', `${failure} in process ${process.pid}${reasonOf(error)}`);
     return undefined;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  try {
+    return `: ${later.signs.messageOf(error)}`;
+  } catch {
+    return ''; // What is to put it into words cannot be loaded either.
   }
 }
 
@@ -73,11 +100,7 @@ function watchForks(): void {
     set(value: ClusterSettings) {
       settings = value;
       if (PM2_WORKER.test(value.exec ?? '') || !wake('fork')) return;
-      try {
-        handOver(value);
-      } catch (error) {
-        report('error', `workers are not preloaded: ${messageOf(error)}`);
-      }
+      guarded('workers are not preloaded', () => handOver(value));
     },
   });
 }
@@ -85,23 +108,43 @@ function watchForks(): void {
 // Also when the app gives its workers an execArgv of its own, in which we are not.
 function handOver(settings: ClusterSettings): void {
   if (!process.features.require_module) return;
+  const { workerExecArgv, workerNodeOptions } = later.signs;
   const nodeOptions = workerNodeOptions(process.env['NODE_OPTIONS']);
   if (nodeOptions !== process.env['NODE_OPTIONS']) process.env['NODE_OPTIONS'] = nodeOptions;
   settings.execArgv = workerExecArgv(settings.execArgv ?? [], nodeOptions);
 }
 
 // There is no proxy for meters in the API: a no-op instrument stays one for ever, so the provider is there from the start.
+// What watches the API's registry takes the place of this on the first touch.
 function watchMeters(): void {
+  const scope = globalThis as { [OTEL_API_REGISTRY]?: unknown };
+  const offer = () => {
+    delete scope[OTEL_API_REGISTRY];
+    guarded(METERS_OFF, offerMeters);
+  };
+  // Somebody is here before us: whether there is a MeterProvider already is worth a line now.
+  if (Object.getOwnPropertyDescriptor(globalThis, OTEL_API_REGISTRY)) return void guarded(METERS_OFF, offerMeters);
+  Object.defineProperty(scope, OTEL_API_REGISTRY, {
+    configurable: true,
+    enumerable: false,
+    get() {
+      offer();
+      return scope[OTEL_API_REGISTRY];
+    },
+    set(value: unknown) {
+      offer();
+      scope[OTEL_API_REGISTRY] = value;
+    },
+  });
+}
+
+function offerMeters(): void {
+  const { lateMeter, offerMeterProvider } = later.signs;
   offerMeterProvider((api) => ({
     getMeter: (...args) => lateMeter(() => meterProvider()?.getMeter(...args) ?? api.createNoopMeter()),
   }));
 }
 
 function meterProvider() {
-  try {
-    return wake('meter')?.meterProvider();
-  } catch (error) {
-    report('error', `the app's own metrics are off in process ${process.pid}: ${messageOf(error)}`);
-    return undefined;
-  }
+  return guarded(METERS_OFF, () => wake('meter')?.meterProvider());
 }

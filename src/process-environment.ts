@@ -3,7 +3,11 @@
  * own code by that; we are preloaded there all the same, and are told what is ours beside it.
  */
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
-import { FAMILY_VARIABLE } from './group-variable.ts';
+
+/** Which group those below this process belong to: the absolute path of its directory. Set by a process that measures. */
+export const GROUP_VARIABLE = 'GUNICORN_OTEL_GROUP_DIRECTORY';
+/** After whom they name a group where nobody above them measures: the mark of the topmost process that is preloaded. */
+export const FAMILY_VARIABLE = 'GUNICORN_OTEL_FAMILY';
 
 const KEY = '@x/gunicorn-otel';
 // What names the group and says how to measure. Passwords and keys are for who exposes it, not for a thread that was

@@ -2,4 +2,8 @@
 import { preload } from './preload.ts';
 
 // Node 22.0 to 22.11 cannot require() an ES module, so nothing can be loaded later there; drop this with them.
-preload(process.features.require_module ? undefined : await import('./start.ts'));
+preload(
+  process.features.require_module
+    ? undefined
+    : { signs: await import('./signs.ts'), start: await import('./start.ts') },
+);

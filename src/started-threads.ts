@@ -3,7 +3,6 @@
  * listener, which the app would see, tells of their end; so they are looked at.
  */
 import { channel } from 'node:diagnostics_channel';
-import { performance } from 'node:perf_hooks';
 import { BroadcastChannel, type Worker } from 'node:worker_threads';
 
 /** Marks a thread of this package's own, on its class: it is there when the thread is told of, which is in its constructor. */
@@ -22,8 +21,11 @@ const threadStart = channel('worker_threads');
 const threads = new Set<StartedThread>();
 let look = prune;
 
-/** The clock by which threads are started: of this thread, in ms. Taken once: tests of the app may put another in its place. */
-export const now = performance.now.bind(performance);
+// Taken once: tests of the app may put another clock in its place. `performance` would be loaded for it.
+const nanoseconds = process.hrtime.bigint;
+
+/** The clock by which threads are started, in ms. */
+export const now = () => Number(nanoseconds()) / 1e6;
 
 // Between threads of one process and nobody else.
 const WAKE_CHANNEL = '@x/gunicorn-otel.wake';

@@ -29,7 +29,6 @@ const SHARED = [
   'setting-parsers.ts',
   'setting-row.ts',
   'fastify-requests.ts',
-  'group-variable.ts',
   'http-server.ts',
   'first-server.ts',
   'late-meter.ts',
@@ -52,6 +51,18 @@ const WIRING = [
   ...API,
 ];
 const ACTS_ON_IMPORT = ['register.ts', 'register.cts', 'cli.ts', 'export/thread.ts'];
+/** What a process loads that is preloaded and measures nothing. */
+const BEFORE_SIGNS = [
+  'family.ts',
+  'first-server.ts',
+  'http-server.ts',
+  'preload.ts',
+  'process-environment.ts',
+  'register.ts',
+  'report.ts',
+  'snapshot/process-mark.ts',
+  'started-threads.ts',
+];
 const BANNED_NAMES = /^(utils?|helpers?|common|types|constants|base|misc)\b/;
 
 interface SourceFile {
@@ -155,6 +166,22 @@ describe('acting on import', () => {
     for (const { path, text } of files.filter((file) => ACTS_ON_IMPORT.includes(file.path))) {
       assert.doesNotMatch(text, /^export /m, path);
     }
+  });
+});
+
+describe('a preloaded process', () => {
+  it('loads no more than this before there is a sign: each module delays every process of the machine', () => {
+    const loaded = new Set<string>();
+    const load = (path: string) => {
+      if (loaded.has(path)) return;
+      loaded.add(path);
+      const text = readFileSync(compiled(path), 'utf8');
+      for (const [, target] of text.matchAll(/^(?:import|export) (?:.* from )?'(\.[^']+)\.js';$/gm)) {
+        load(join(dirname(path), `${target}.ts`).replaceAll('\\', '/'));
+      }
+    };
+    load('register.ts');
+    assert.deepEqual([...loaded].sort(), BEFORE_SIGNS);
   });
 });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readSettings } from '../src/config.ts';
 import { groupName } from '../src/group-name.ts';
-import { FAMILY_VARIABLE } from '../src/group-variable.ts';
+import { FAMILY_VARIABLE } from '../src/process-environment.ts';
 import { formatMark, ownMark } from '../src/snapshot/process-mark.ts';
 
 const PM2 = { pm_id: '3', name: 'api' };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { channel } from 'node:diagnostics_channel';
 import { describe, it } from 'node:test';
-import { watchFastify } from '../src/fastify-requests.ts';
+import { noteFastify } from '../src/fastify-requests.ts';
 import { frameworkErrorType, meetServer, routeOf } from '../src/record/framework-route.ts';
 
 const refuseAll = new Proxy({}, { get: () => assert.fail('asked'), has: () => assert.fail('asked') });
@@ -52,8 +52,8 @@ describe('a request', () => {
 
 describe('a Fastify', () => {
   it('that is made otherwise than we know hears nothing of it', () => {
-    watchFastify();
     const initialization = channel('fastify.initialization');
+    initialization.subscribe(noteFastify);
     for (const odd of [{}, { fastify: {} }, { fastify: refuseAll }, undefined]) initialization.publish(odd);
   });
 

@@ -112,8 +112,9 @@ async function send(req: IncomingMessage, res: ServerResponse, { status, type, b
   res.setHeader('X-Content-Type-Options', 'nosniff');
   res.setHeader('Vary', 'Accept-Encoding');
   if (bytes.length >= MIN_GZIP_BYTES && acceptsGzip(req.headers['accept-encoding'])) {
-    // Not the asynchronous one: its threads are the process's, and the app may keep them busy.
-    bytes = gzipSync(bytes, { level: GZIP_LEVEL });
+    // Not the asynchronous one: its threads are the process's, and the app may keep them busy. The answer, which is rarely
+    // more than an eighth, lies in a chunk of 16 KB unless told, until V8 collects its old objects.
+    bytes = gzipSync(bytes, { level: GZIP_LEVEL, chunkSize: Math.max(MIN_GZIP_BYTES, bytes.length >> 3) });
     res.setHeader('Content-Encoding', 'gzip');
   } else if (bytes === body) {
     bytes = Buffer.from(bytes);

@@ -1,6 +1,5 @@
 /** Which process is which, and whether it lives: a pid alone says neither, it may be another's tomorrow. */
 import { readFileSync, readlinkSync } from 'node:fs';
-import { performance } from 'node:perf_hooks';
 
 /** A process, told from a later one with the same pid. */
 export interface ProcessMark {
@@ -15,9 +14,17 @@ export function ownMark(): Required<ProcessMark> {
   const start = processStart(process.pid);
   return {
     pid: process.pid,
-    processStart: typeof start === 'number' ? start : Math.floor(performance.timeOrigin),
+    processStart: typeof start === 'number' ? start : ownStartMs(),
     namespace: pidNamespace(),
   };
+}
+
+let startMs: number | undefined;
+
+// Asked for once, and only where the system does not tell: tests of the app may put another clock in its place.
+function ownStartMs(): number {
+  startMs ??= Math.floor(performance.timeOrigin);
+  return startMs;
 }
 
 /** The mark of another process of this pid namespace; undefined when it is gone or cannot be looked at. @throws never */

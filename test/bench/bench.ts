@@ -1,14 +1,17 @@
 /**
  * `npm run bench`: every part in order, or those named; each prints tables and says which of its targets are met. They go
- * into docs/benchmarks.md, unless BENCH_ROUNDS makes the run another one than that page tells of.
+ * into docs/benchmarks.md, unless a variable BENCH_* makes the run another one than that page tells of.
  */
 import { blockedWorker } from './blocked-worker.ts';
 import { fleet } from './fleet.ts';
 import { killedWorker } from './killed-worker.ts';
 import { latency } from './latency.ts';
+import { memory } from './memory.ts';
+import { publishing } from './publishing.ts';
 import { redisValue } from './redis-value.ts';
 import { Report, writeSection } from './report.ts';
 import { requestCost } from './request-cost.ts';
+import { restarts } from './restarts.ts';
 import { scrape } from './scrape.ts';
 import { scrapeCost } from './scrape-cost.ts';
 import { startUp } from './start-up.ts';
@@ -23,6 +26,9 @@ const PARTS: Readonly<Record<string, Part>> = {
   'request-cost': { title: 'What a request costs more', run: requestCost },
   latency: { title: 'What a request waits longer, at half load', run: latency },
   'start-up': { title: 'Start-up', run: startUp },
+  memory: { title: 'Memory', run: memory },
+  publishing: { title: "A worker's cost of publishing", run: publishing },
+  restarts: { title: 'Cost against uptime', run: restarts },
   'redis-value': { title: "A group's value in Redis", run: redisValue },
   fleet: { title: 'One endpoint for a fleet', run: fleet },
   scrape: { title: 'A scrape, beside the peers', run: scrape },
@@ -31,6 +37,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   'scrape-cost': { title: 'What a scrape costs, stage by stage', run: scrapeCost },
 };
 
+const isAsTold = !Object.keys(process.env).some((name) => name.startsWith('BENCH_'));
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((part) => !Object.hasOwn(PARTS, part));
 if (unknown.length > 0) {
@@ -42,6 +49,6 @@ if (unknown.length > 0) {
     console.log(`\n## ${title} (${name})\n`);
     const report = new Report();
     await run(report);
-    if (process.env['BENCH_ROUNDS'] === undefined) writeSection(name, title, report.text);
+    if (isAsTold) writeSection(name, title, report.text);
   }
 }

@@ -1,0 +1,174 @@
+/**
+ * Memory: of a cluster of four workers and of its primary with and without us, under the same load and after it, and of
+ * the exporter thread. Resident memory is what the targets are about; what of it is anonymous tells it from the pages of
+ * Node's binary, which are the machine's and come and go.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { type Cluster, freshDirectory, type Owner, startCluster, until } from '../processes.ts';
+import { closedLoop, requestFor } from './closed-loop.ts';
+import { download } from './download.ts';
+import { nodeMajors } from './node-majors.ts';
+import { owned } from './owned.ts';
+import type { Report } from './report.ts';
+import { type Memory, memoryOf } from './resident-memory.ts';
+import { type Scratch, scratch } from './scratch.ts';
+import { median, spread, turns } from './statistics.ts';
+
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5);
+const WORKERS = 4;
+const REQUESTS = 20_000;
+const SCRAPES = [0, 50, 200, 1000];
+const TARGET_SCRAPES = 200;
+const MAX_WORKER_MB = 8;
+const MAX_EXPORTER_MB = 25;
+const COMPILED = fileURLToPath(new URL('.', import.meta.url));
+
+const PRELOADS = { 'without us': 'none', 'with us': '--import' } as const;
+type Variant = keyof typeof PRELOADS;
+const VARIANTS = Object.keys(PRELOADS) as Variant[];
+/** Of one process or of each of several, in each round. */
+type Samples = { rss: number[]; anonymous: number[] };
+const STAGES = ['worker, under load', 'worker, collected', 'primary'] as const;
+type Stage = (typeof STAGES)[number];
+
+/** Tables and targets per version of Node. @throws when a cluster does not start */
+export async function memory(report: Report): Promise<void> {
+  report.say(
+    `MB of ${ROUNDS} rounds, median (quartiles). ${WORKERS} workers of an http server, ${REQUESTS.toLocaleString('en')} requests; "collected": after a full collection of garbage a second later. "anonymous" is what is no file's.`,
+  );
+  for (const major of nodeMajors()) {
+    const place = scratch(major, []);
+    await measureCluster(report, place);
+    await measureExporter(report, place);
+  }
+}
+
+async function measureCluster(report: Report, place: Scratch): Promise<void> {
+  const samples = Object.fromEntries(
+    VARIANTS.map((variant) => [variant, Object.fromEntries(STAGES.map((stage) => [stage, none()]))]),
+  ) as Record<Variant, Record<Stage, Samples>>;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const variant of turns(VARIANTS, round)) {
+      await owned(async (owner) => runOnce(await startIn(place, owner, variant), samples[variant]));
+    }
+  }
+  const added = (stage: Stage, kind: keyof Samples) =>
+    median(samples['with us'][stage][kind]) - median(samples['without us'][stage][kind]);
+  const rows = STAGES.map((stage) => [
+    stage,
+    ...VARIANTS.map((variant) => spread(samples[variant][stage].rss, 1)),
+    added(stage, 'rss').toFixed(1),
+    added(stage, 'anonymous').toFixed(1),
+  ]);
+  report.table([`Node ${place.nodeVersion}, resident`, ...VARIANTS, 'added', 'anonymous'], rows);
+  const is = Math.max(added('worker, under load', 'rss'), added('worker, collected', 'rss'));
+  report.target({
+    what: `added to a worker, Node ${place.nodeVersion}`,
+    limit: MAX_WORKER_MB,
+    is,
+    unit: 'MB',
+    because: 'Most of it is the code of the package and what V8 keeps with it.',
+  });
+}
+
+async function startIn(place: Scratch, owner: Owner, variant: Variant): Promise<Cluster> {
+  return startCluster(owner, 'bench/collects-when-idle.mjs', WORKERS, {
+    command: place.node,
+    cwd: place.directory,
+    preload: PRELOADS[variant],
+    env: { PROMETHEUS_BIND_ADDRESS: '127.0.0.1' },
+  });
+}
+
+async function runOnce(cluster: Cluster, into: Record<Stage, Samples>): Promise<void> {
+  const pids = [...cluster.workers().values()];
+  await closedLoop(cluster.port, [requestFor('/hello')], REQUESTS);
+  for (const pid of pids) note(into['worker, under load'], memoryOf(pid));
+  await until(
+    () => pids.every((pid) => cluster.output.stdout.includes(`collected ${pid}`)),
+    'each worker has collected its garbage',
+  );
+  for (const pid of pids) note(into['worker, collected'], memoryOf(pid));
+  note(into.primary, memoryOf(cluster.pid));
+}
+
+async function measureExporter(report: Report, place: Scratch): Promise<void> {
+  const program = installed(place, 'exporter-memory.js');
+  const thread = SCRAPES.map(none);
+  const empty = none();
+  await owned(async (owner) => {
+    const cluster = await startIn(place, owner, 'with us');
+    await closedLoop(cluster.port, [requestFor('/hello')], REQUESTS);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const group = await copyOfGroup(owner, cluster);
+      await measureThread(place, program, group, thread);
+      await measureThread(place, program, '', [empty]);
+    }
+  });
+  const rows = [
+    ['a thread that does nothing', empty] as const,
+    ...thread.map((samples, i) => [`exporter thread, ${SCRAPES[i]} scrapes`, samples] as const),
+  ].map(([title, { rss, anonymous }]) => [title, spread(rss, 1), spread(anonymous, 1)]);
+  report.table([`Node ${place.nodeVersion}, added to a server`, 'resident', 'anonymous'], rows);
+  const bare = median(empty.rss).toFixed(0);
+  report.target({
+    what: `exporter thread after ${TARGET_SCRAPES} scrapes, Node ${place.nodeVersion}`,
+    limit: MAX_EXPORTER_MB,
+    is: median(thread[SCRAPES.indexOf(TARGET_SCRAPES)]!.rss),
+    unit: 'MB',
+    because: `A thread of Node's that does nothing has ${bare} MB of it; the rest are the OpenTelemetry SDK and our own code, and what they compile to.`,
+  });
+}
+
+async function measureThread(place: Scratch, program: string, group: string, into: Samples[]): Promise<void> {
+  const child = spawn(place.node, [program, group], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  try {
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const url = (await lines.next()).value as string;
+    for (const [i, samples] of into.entries()) {
+      for (let scrape = SCRAPES[i - 1] ?? 0; scrape < SCRAPES[i]!; scrape += 1) {
+        if ((await download(url)).status !== 200) throw new Error(`the exporter at ${url} does not answer`);
+      }
+      child.stdin.write('?');
+      note(samples, JSON.parse((await lines.next()).value as string));
+    }
+    child.stdin.end();
+  } finally {
+    child.kill();
+    await exited;
+  }
+}
+
+// The group's own files belong to its own exporter.
+async function copyOfGroup(owner: Owner, { directory }: Cluster): Promise<string> {
+  const [group = ''] = readdirSync(directory);
+  const copy = join(freshDirectory(owner), 'group');
+  mkdirSync(copy, { mode: 0o700 });
+  const files = readdirSync(join(directory, group)).filter((name) => name.endsWith('.snapshot'));
+  if (files.length !== WORKERS + 1) throw new Error(`${WORKERS} workers and their primary have ${files.length} files`);
+  for (const file of files) cpSync(join(directory, group, file), join(copy, file));
+  return copy;
+}
+
+// The program beside the package's own files, which it imports as it does here: so it gets the OpenTelemetry of that place.
+function installed({ directory }: Scratch, name: string): string {
+  const bench = join(directory, 'node_modules/@x/gunicorn-otel/dist/test/bench');
+  mkdirSync(bench, { recursive: true });
+  for (const file of [name, 'resident-memory.js']) cpSync(join(COMPILED, file), join(bench, file));
+  return join(bench, name);
+}
+
+function none(): Samples {
+  return { rss: [], anonymous: [] };
+}
+
+function note({ rss, anonymous }: Samples, of: Memory): void {
+  rss.push(of.rss);
+  anonymous.push(of.anonymous);
+}
