@@ -1,10 +1,10 @@
-/** Servers in the test's own process, their requests watched by src/record/http.ts, for the tests of it and of what it uses. */
+/** Servers in the test's own process, their requests watched by src/record/request-sources.ts, for the tests of what that puts together. */
 import { once } from 'node:events';
-import type { Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { Failures } from '../src/record/failures.ts';
-import { type HttpOptions, watchHttp } from '../src/record/http.ts';
+import type { HttpOptions } from '../src/record/http.ts';
+import { watchRequests } from '../src/record/request-sources.ts';
 import { RequestTable } from '../src/record/request-table.ts';
 import { SLOT_HEADER_BYTES } from '../src/snapshot/layout.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
@@ -21,7 +21,7 @@ export function watch(owner: Owner, options: Pick<HttpOptions, 'hooks' | 'ignore
   const path = join(freshDirectory(owner), 'own.snapshot');
   const onStateChange = () => {};
   const writer = new SnapshotWriter({ path, identity: IDENTITY, table, flushIntervalMs: 10, onStateChange });
-  const http = watchHttp({ requests, writer, failures, ...options });
+  const http = watchRequests({ isEnabled: true, requests, writer, failures, ...options });
   owner.after(() => {
     http.stop();
     writer.close();
@@ -51,9 +51,12 @@ export function watch(owner: Owner, options: Pick<HttpOptions, 'hooks' | 'ignore
 /** Listens until the test is over. `closed`: how many of its connections have ended. */
 export async function listen(owner: Owner, server: Server): Promise<{ port: number; url: string; closed(): number }> {
   let closed = 0;
+  const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => {
+      sockets.delete(socket);
       closed += 1;
     });
   });
@@ -61,7 +64,7 @@ export async function listen(owner: Owner, server: Server): Promise<{ port: numb
   await once(server, 'listening');
   owner.after(() => {
     server.close();
-    server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
   });
   const { port } = server.address() as AddressInfo;
   return { port, url: `http://127.0.0.1:${port}`, closed: () => closed };

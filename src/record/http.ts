@@ -6,6 +6,7 @@
 import { executionAsyncResource } from 'node:async_hooks';
 import { channel } from 'node:diagnostics_channel';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { SnapshotWriter } from '../snapshot/writer.ts';
@@ -16,6 +17,7 @@ import { frameworkErrorType, meetServer, routeOf } from './framework-route.ts';
 import type { InstrumentedHttp, Recorded } from './http-instrumentation.ts';
 import { marksOf, recordException } from './marks.ts';
 import type { RequestTable } from './request-table.ts';
+import { adopt } from './servers.ts';
 
 /** What the channels publish. */
 interface HttpMessage {
@@ -41,8 +43,12 @@ interface Connection {
 
 /** Hooks of the user around requests; they do not throw (see hooks.ts). */
 export interface RequestHooks {
-  readonly preRequest?: (request: IncomingMessage) => void;
-  readonly postRequest?: (request: IncomingMessage, response: ServerResponse, durationSeconds: number) => void;
+  preRequest?(request: IncomingMessage | Http2ServerRequest): void;
+  postRequest?(
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
+    durationSeconds: number,
+  ): void;
 }
 
 export interface HttpOptions {
@@ -91,7 +97,7 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
   const onStart = guarded(({ request, response, socket, server }: HttpMessage) => {
     if (ignored !== undefined && server === ignored()) return;
     const startMs = now();
-    const connection = (socket as Tracked)[CONNECTION] ?? open(socket);
+    const connection = (socket as Tracked)[CONNECTION] ?? openUnseen(socket, server);
     const { current, queued } = connection;
     const { method, url: target } = request;
     if (current.response === undefined) fill(current, response, method, target, startMs);
@@ -149,6 +155,12 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
     meetServer((socket as { server?: object }).server);
     socket.once('close', listener);
     return connection;
+  }
+
+  // One that a server was handed by another: such a server is met here, and its upgrades from now on.
+  function openUnseen(socket: Socket, server: Server): Connection {
+    adopt(server);
+    return open(socket);
   }
 
   function listener(this: Tracked): void {
