@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Failures } from '../src/record/failures.ts';
 import type { HttpOptions } from '../src/record/http.ts';
 import { watchRequests } from '../src/record/request-sources.ts';
-import { RequestTable } from '../src/record/request-table.ts';
+import { RequestTable, SIZE_BUCKETS } from '../src/record/request-table.ts';
 import { SLOT_HEADER_BYTES } from '../src/snapshot/layout.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { SnapshotWriter } from '../src/snapshot/writer.ts';
@@ -13,10 +13,14 @@ import { IDENTITY } from './arbitrary-tables.ts';
 import { freshDirectory, type Owner, until } from './processes.ts';
 import { seriesIn } from './scenes.ts';
 
+const DURATION_BUCKETS = [1];
+// Where the sizes of requests are among a cell's values.
+const REQUEST_SIZES = DURATION_BUCKETS.length + 2;
+
 /** Begins to watch this process; ends with the test. */
 export function watch(owner: Owner, options: Pick<HttpOptions, 'hooks' | 'ignored' | 'instrumented'> = {}) {
   const table = new SeriesTable(SLOT_HEADER_BYTES);
-  const requests = new RequestTable({ table, durationBuckets: [1], maxEndpoints: 10, maxSeries: 100 });
+  const requests = new RequestTable({ table, durationBuckets: DURATION_BUCKETS, maxEndpoints: 10, maxSeries: 100 });
   const failures = new Failures(table);
   const path = join(freshDirectory(owner), 'own.snapshot');
   const onStateChange = () => {};
@@ -36,6 +40,13 @@ export function watch(owner: Owner, options: Pick<HttpOptions, 'hooks' | 'ignore
     Object.fromEntries(
       seriesIn(table, 'handled_errors').map(({ labels, values }) => [String(labels['error.type']), values[0]!]),
     );
+  /** Body bytes of all requests and of all responses. */
+  const bytes = () => {
+    const series = seriesIn(table, 'requests').map(({ values }) => values);
+    const responses = REQUEST_SIZES + SIZE_BUCKETS.length + 2;
+    return [REQUEST_SIZES, responses].map((at) => series.reduce((sum, values) => sum + values[at]!, 0));
+  };
+  const durationSeconds = () => seriesIn(table, 'requests').reduce((sum, { values }) => sum + values[0]!, 0);
   const active = () => seriesIn(table, 'active_requests').reduce((sum, { values }) => sum + values[0]!, 0);
   /** Waits until so many requests are counted. */
   const counts = async (count: number): Promise<string[]> => {
@@ -45,7 +56,7 @@ export function watch(owner: Owner, options: Pick<HttpOptions, 'hooks' | 'ignore
     );
     return counted();
   };
-  return { http, counted, counts, connectionErrors, active };
+  return { http, counted, counts, connectionErrors, active, bytes, durationSeconds };
 }
 
 /** Listens until the test is over. `closed`: how many of its connections have ended. */

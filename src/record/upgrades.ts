@@ -2,7 +2,6 @@
  * Requests that become something else: an upgrade (WebSocket) and CONNECT of HTTP/1, which no channel tells. The rule: such
  * a request counts once, and is over when it is answered; how long its connection then lives is not a request's duration.
  */
-import { executionAsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
@@ -13,7 +12,6 @@ import { hear } from './servers.ts';
 
 interface Upgrade {
   readonly request: IncomingMessage;
-  readonly socket: Duplex;
   readonly method: string | undefined;
   readonly target: string;
   readonly startMs: number;
@@ -24,9 +22,6 @@ interface Upgrade {
 
 /** As Node marks it; not in its types. */
 type Upgrading = IncomingMessage & { readonly upgrade?: boolean };
-
-const UPGRADE = Symbol('gunicorn-otel.upgrade');
-type Tracked = Duplex & { [UPGRADE]?: Upgrade | undefined };
 
 // Bound, so that an app's fake timers do not change what we measure.
 const now = performance.now.bind(performance);
@@ -39,9 +34,13 @@ export function watchUpgrades({ requests, writer, failures }: HttpOptions): Http
   const underWay = new Set<Upgrade>();
   /** An app may hand one request on from server to server. */
   const seen = new WeakSet<IncomingMessage>();
+  let latest: Upgrade | undefined;
   let abandoned: string | undefined;
+  const forget = () => {
+    latest = undefined;
+  };
 
-  const onUpgrade = failures.guarded('request', (request: Upgrading, socket: Tracked) => {
+  const onUpgrade = failures.guarded('request', (request: Upgrading, socket: Duplex) => {
     // Of HTTP/2 it is a stream, and what is not marked by Node has come as an ordinary request.
     if (request.httpVersionMajor !== 1 || !request.upgrade || seen.has(request)) return;
     seen.add(request);
@@ -49,12 +48,14 @@ export function watchUpgrades({ requests, writer, failures }: HttpOptions): Http
     const startMs = now();
     // Where CONNECT leads to is no path of this server's.
     const target = method === 'CONNECT' ? '' : (request.url ?? '');
-    const upgrade: Upgrade = { request, socket, method, target, startMs, answer: '', letGo() {} };
+    const upgrade: Upgrade = { request, method, target, startMs, answer: '', letGo() {} };
     underWay.add(upgrade);
     requests.begin(method);
     writer.touched();
     if (abandoned !== undefined || socket.destroyed) return end(upgrade, 0, abandoned ?? ABORTED);
-    socket[UPGRADE] = upgrade;
+    // What is thrown before the next tick comes out of its handler.
+    latest = upgrade;
+    process.nextTick(forget);
     const written = failures.guarded('request', (chunk: unknown, encoding: unknown) => {
       if (underWay.has(upgrade)) answers(upgrade, chunk, encoding);
     });
@@ -79,10 +80,8 @@ export function watchUpgrades({ requests, writer, failures }: HttpOptions): Http
 
   function end(upgrade: Upgrade, status: number, errorType: string): void {
     if (!underWay.delete(upgrade)) return;
-    const { request, socket, method, target, startMs } = upgrade;
+    const { request, method, target, startMs } = upgrade;
     upgrade.letGo();
-    // The connection may live for hours: the request is not to.
-    (socket as Tracked)[UPGRADE] = undefined;
     const endMs = now();
     const marks = marksOf(request);
     requests.end(method, target, status, marks?.errorType ?? errorType, (endMs - startMs) / 1000, 0, 0, marks?.route);
@@ -97,9 +96,7 @@ export function watchUpgrades({ requests, writer, failures }: HttpOptions): Http
       for (const upgrade of underWay) end(upgrade, 0, errorType);
     },
     thrown(error) {
-      const { socket } = executionAsyncResource() as { socket?: Tracked };
-      const upgrade = socket?.[UPGRADE];
-      if (upgrade) recordException(upgrade.request, error);
+      if (latest && underWay.has(latest)) recordException(latest.request, error);
     },
   };
 }
