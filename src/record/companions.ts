@@ -15,8 +15,7 @@ const COMPANION = Symbol.for('@x/gunicorn-otel.companion');
  *
  * @param listeners - by event; each is called before the app's own and must not throw
  * @param harmless - events for which a listener changes nothing: ours is always there
- * @param steady - events whose listeners nobody counts while they run: ours stays among them, for those that come several
- *   in one turn
+ * @param steady - events whose listeners nobody counts while they run: ours stays among them, for those that come often
  * @returns stop
  */
 export function accompany(
