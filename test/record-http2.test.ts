@@ -7,6 +7,7 @@ import http2, {
   type OutgoingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2';
+import { createRequire } from 'node:module';
 import { connect as connectTcp } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { recordException, setRoute } from '../src/record/marks.ts';
@@ -204,6 +205,18 @@ describe('a request of the compatibility API', () => {
     );
     for (const path of ['/plain', '/request', '/stream']) await over(client.request({ ':path': path }).resume());
     assert.deepEqual(await watched.counts(3), ['/:said 200 ok', '/:said 200 TypeError', '/:said 200 TypeError']);
+  });
+
+  it('is of the route that its framework has found', async (t) => {
+    const watched = watch(t);
+    const require = createRequire(import.meta.url);
+    const [Koa, { Router }] = [require('koa'), require('@koa/router')];
+    const routes = new Router().get('/users/:name', (context: { body: string }) => {
+      context.body = 'hello';
+    });
+    const client = await connected(t, http2.createServer(new Koa().use(routes.routes()).callback()));
+    for (const path of ['/users/ann', '/nobody']) await over(client.request({ ':path': path }).resume());
+    assert.deepEqual(await watched.counts(2), ['/users/:name 200 ok', 'unmatched 404 ok']);
   });
 
   it('that waits for 100 Continue counts once', async (t) => {

@@ -15,6 +15,7 @@ import type {
 import { performance } from 'node:perf_hooks';
 import { accompany } from './companions.ts';
 import { errorTypeOf } from './error-type.ts';
+import { frameworkErrorType, meetServer, routeOf } from './framework-route.ts';
 import type { HttpOptions, HttpWatch } from './http.ts';
 import { lookOn } from './looked-on.ts';
 import { marksOf, recordException } from './marks.ts';
@@ -115,15 +116,18 @@ export function watchHttp2({ requests, writer, failures, hooks = {} }: HttpOptio
     const ofRequest = request ? marksOf(request) : undefined;
     const ofStream = marksOf(stream);
     const handle = method === 'CONNECT' ? undefined : (stream[fields.handle!] as Partial<Handle> | undefined);
+    const status = stream.headersSent ? Number(stream.sentHeaders?.[':status'] ?? 0) : 0;
+    // A status of 5xx is what is known of an error without a framework.
+    const failure = request && errorType === '' && status >= 500 ? frameworkErrorType(request) : errorType;
     requests.end(
       method,
       target,
-      stream.headersSent ? Number(stream.sentHeaders?.[':status'] ?? 0) : 0,
-      ofRequest?.errorType ?? ofStream?.errorType ?? errorType,
+      status,
+      ofRequest?.errorType ?? ofStream?.errorType ?? failure,
       durationSeconds,
       handle?.bytesRead ?? 0,
       handle?.bytesWritten ?? 0,
-      ofRequest?.route ?? ofStream?.route,
+      ofRequest?.route ?? ofStream?.route ?? (request ? routeOf(request, status) : undefined),
     );
     writer.changed(endMs);
     if (postRequest !== undefined && request) postRequest(request, responseOf(stream)!, durationSeconds);
@@ -170,6 +174,7 @@ export function watchHttp2({ requests, writer, failures, hooks = {} }: HttpOptio
 
 // For the life of a server: it outlives a stop() and the next start().
 function listen(server: Http2Server): void {
+  meetServer(server);
   accompany(server, { sessionError: (error: unknown) => current?.onSessionError(error) }, SESSION_EVENTS);
   if (current?.hasPre) {
     // With HTTP/1 on the same server they are requests that have been told already.
