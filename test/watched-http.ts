@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { Failures } from '../src/record/failures.ts';
-import type { HttpOptions } from '../src/record/http.ts';
-import { watchRequests } from '../src/record/request-sources.ts';
+import type { HttpOptions } from '../src/record/request-source.ts';
+import { watchSources } from '../src/record/request-sources.ts';
 import { RequestTable, SIZE_BUCKETS } from '../src/record/request-table.ts';
 import { SLOT_HEADER_BYTES } from '../src/snapshot/layout.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
@@ -25,7 +25,7 @@ export function watch(owner: Owner, options: Pick<HttpOptions, 'hooks' | 'ignore
   const path = join(freshDirectory(owner), 'own.snapshot');
   const onStateChange = () => {};
   const writer = new SnapshotWriter({ path, identity: IDENTITY, table, flushIntervalMs: 10, onStateChange });
-  const http = watchRequests({ isEnabled: true, requests, writer, failures, ...options });
+  const http = watchSources({ requests, writer, failures, ...options });
   owner.after(() => {
     http.stop();
     writer.close();

@@ -2,9 +2,10 @@
 import { createRequire } from 'node:module';
 import { isEnabled, type Settings } from '../config.ts';
 import { whenServing } from '../first-server.ts';
-import { type HttpOptions, type HttpWatch, NO_HTTP, watchHttp } from './http.ts';
-import { watchHttp2 } from './http2.ts';
+import { NO_HTTP, watchHttp } from './http.ts';
 import type { HttpInstrumentationOptions, InstrumentedHttp } from './http-instrumentation.ts';
+import { watchHttp2 } from './http2.ts';
+import type { HttpOptions, HttpWatch } from './request-source.ts';
 import { watchUpgrades } from './upgrades.ts';
 
 export interface RequestSourcesOptions extends Omit<HttpOptions, 'instrumented'> {

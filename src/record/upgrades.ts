@@ -5,9 +5,10 @@
 import type { IncomingMessage } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
-import { ABORTED, type HttpOptions, type HttpWatch } from './http.ts';
+import { ABORTED } from './http.ts';
 import { lookOn } from './looked-on.ts';
 import { marksOf, recordException } from './marks.ts';
+import type { HttpOptions, HttpWatch } from './request-source.ts';
 import { hear } from './servers.ts';
 
 interface Upgrade {
