@@ -5,6 +5,7 @@ import { isHttpServer } from './http-server.ts';
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const listenStart = channel('tracing:net.server.listen:asyncStart');
 const requestStart = channel('http.server.request.start');
+const streamStart = channel('http2.server.stream.start');
 const waiting = new Set<() => void>();
 let serves = false;
 
@@ -20,6 +21,7 @@ export function whenServing(call: () => void): () => void {
   if (waiting.size === 0) {
     listenStart.subscribe(onListen);
     requestStart.subscribe(begin);
+    streamStart.subscribe(begin);
   }
   waiting.add(call);
   return () => void waiting.delete(call);
@@ -33,6 +35,7 @@ function begin(): void {
   serves = true;
   listenStart.unsubscribe(onListen);
   requestStart.unsubscribe(begin);
+  streamStart.unsubscribe(begin);
   const calls = [...waiting];
   waiting.clear();
   for (const call of calls) call();

@@ -4,6 +4,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { discreet, type Settings } from './config.ts';
 
 /** The group's owner: the cluster primary, or the single process. */
@@ -36,6 +37,9 @@ export interface ExitedWorkerInfo extends WorkerInfo {
   readonly restartType: 'graceful' | 'forced';
 }
 
+type AnyRequest = IncomingMessage | Http2ServerRequest;
+type AnyResponse = ServerResponse | Http2ServerResponse;
+
 /** Their names, in the order in which a process meets them. */
 export const HOOK_NAMES = [
   'onStarting',
@@ -54,8 +58,8 @@ export interface Hooks {
   whenReady?(server: ServerInfo): unknown;
   onReload?(server: ServerInfo): unknown;
   workerInt?(worker: WorkerInfo): unknown;
-  preRequest?(worker: WorkerInfo, req: IncomingMessage): unknown;
-  postRequest?(worker: WorkerInfo, req: IncomingMessage, res: ServerResponse, durationSeconds: number): unknown;
+  preRequest?(worker: WorkerInfo, req: AnyRequest): unknown;
+  postRequest?(worker: WorkerInfo, req: AnyRequest, res: AnyResponse, durationSeconds: number): unknown;
   childExit?(server: ServerInfo, worker: ExitedWorkerInfo): unknown;
   onExit?(server: ServerInfo): unknown;
 }
@@ -107,10 +111,9 @@ export function guardHooks(hooks: Hooks, onError: (error: unknown) => void): Gua
 /** The hooks of requests as the recorder calls them, the worker known. Not there where the app has none. */
 export function requestHooks({ preRequest, postRequest }: GuardedHooks, worker: WorkerInfo) {
   return {
-    ...(preRequest && { preRequest: (req: IncomingMessage) => preRequest(worker, req) }),
+    ...(preRequest && { preRequest: (req: AnyRequest) => preRequest(worker, req) }),
     ...(postRequest && {
-      postRequest: (req: IncomingMessage, res: ServerResponse, seconds: number) =>
-        postRequest(worker, req, res, seconds),
+      postRequest: (req: AnyRequest, res: AnyResponse, seconds: number) => postRequest(worker, req, res, seconds),
     }),
   };
 }

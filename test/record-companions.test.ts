@@ -56,6 +56,26 @@ describe('a companion', () => {
     ]);
   });
 
+  it('stays among the listeners of a steady event, told of each of several in one turn, and goes with the last', () => {
+    const emitter = new EventEmitter();
+    const told: unknown[] = [];
+    accompany(emitter, { a: (...args: unknown[]) => told.push(...args) }, new Set(), new Set(['a']));
+    assert.equal(emitter.listenerCount('a'), 0);
+    const counts: number[] = [];
+    const listener = () => counts.push(emitter.listenerCount('a'));
+    emitter.on('a', listener);
+    for (const n of [1, 2, 3]) emitter.emit('a', n);
+    assert.deepEqual(
+      [told, counts],
+      [
+        [1, 2, 3],
+        [2, 2, 2],
+      ],
+    );
+    emitter.off('a', listener);
+    assert.equal(emitter.listenerCount('a'), 0);
+  });
+
   it('steps aside while listeners run, and is back when they have', async () => {
     const { emitter, count } = accompanied();
     let during: number | undefined;

@@ -5,6 +5,7 @@
  */
 // Imported and never required: instrumentations hook require(), and miss for good what was required too early for them.
 import { IncomingMessage, ServerResponse } from 'node:http';
+import { shadow } from './shadow.ts';
 
 const BODY_BYTES = Symbol('gunicorn-otel.body-bytes');
 
@@ -55,15 +56,6 @@ export function countBodyBytes(): void {
 }
 
 type Inherited = Readonly<Record<'push' | 'write' | 'end', (...args: unknown[]) => unknown>>;
-
-function shadow(prototype: object, method: (this: never, ...args: never[]) => unknown): void {
-  Object.defineProperty(prototype, method.name, {
-    value: method,
-    writable: true,
-    configurable: true,
-    enumerable: false,
-  });
-}
 
 function add(message: { [BODY_BYTES]?: number }, chunk: unknown, encoding: unknown): void {
   if (typeof chunk === 'string') {

@@ -15,12 +15,14 @@ const COMPANION = Symbol.for('@x/gunicorn-otel.companion');
  *
  * @param listeners - by event; each is called before the app's own and must not throw
  * @param harmless - events for which a listener changes nothing: ours is always there
+ * @param steady - events whose listeners nobody counts while they run: ours stays among them, for those that come often
  * @returns stop
  */
 export function accompany(
   emitter: EventEmitter,
   listeners: Readonly<Record<string, Listener>>,
   harmless: ReadonlySet<string> = new Set(),
+  steady: ReadonlySet<string> = harmless,
 ): () => void {
   const ours = new Map(Object.entries(listeners).map(([event, listener]) => [event, companion(event, listener)]));
   /** Events whose listeners run: whatever is added or removed meanwhile, ours stays away until they are through. */
@@ -56,7 +58,7 @@ export function accompany(
     const companion: Listener = (...args) => {
       // More than one of it: the app has put it back itself.
       if (running.has(event)) return;
-      if (!harmless.has(event)) {
+      if (!steady.has(event) && !harmless.has(event)) {
         place(event, false);
         running.add(event);
         process.nextTick(() => {

@@ -7,8 +7,8 @@ import { channel } from 'node:diagnostics_channel';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { isHttpServer } from '../http-server.ts';
-import { accompany } from './companions.ts';
 import { errorTypeOf } from './error-type.ts';
+import { adopt, hear } from './servers.ts';
 
 export interface ConnectionsOptions {
   /** An HTTP connection is there: a plain one, or one whose TLS has been agreed on. */
@@ -34,28 +34,6 @@ const OWN_ERROR = /^(?:HPE_|ERR_HTTP_)/;
 // The client left in the middle of a message: with a request under way, that is an abort like any other.
 const CUT_SHORT = 'HPE_INVALID_EOF_STATE';
 
-/** What our listeners on a server call while somebody watches. */
-interface Listeners {
-  onClientError(error: Error, socket: Socket): void;
-  onTlsError(error: Error): void;
-  onTls(socket: Socket): void;
-}
-
-// For the life of this module: a server that outlives a stop() and the next start() has our listeners once.
-const adopted = new WeakSet<object>();
-let current: Listeners | undefined;
-
-function adopt(server: Server): void {
-  adopted.add(server);
-  accompany(server, {
-    clientError: (error: Error, socket: Socket) => current?.onClientError(error, socket),
-  });
-  if (!('setSecureContext' in server)) return;
-  // Neither has a default that a listener would replace: node:https listens to both itself.
-  server.on('tlsClientError', (error: Error) => current?.onTlsError(error));
-  server.on('secureConnection', (socket: Socket) => current?.onTls(socket));
-}
-
 /** Begins to watch; there is one at a time. @throws never */
 export function watchConnections({ open, isIdle, onError, ignored, guarded }: ConnectionsOptions): Connections {
   /** Errors that the app's own clientError listener was told of, by socket, and whether they have been counted. */
@@ -64,7 +42,7 @@ export function watchConnections({ open, isIdle, onError, ignored, guarded }: Co
   const onSocket = guarded(({ socket }: { socket: Socket & { server?: Server } }) => {
     const { server } = socket;
     if (!server || !isHttpServer(server) || server === ignored?.()) return;
-    if (!adopted.has(server)) adopt(server);
+    adopt(server);
     // A TLS connection is HTTP's only when it is agreed on, and is another object then.
     if (!('setSecureContext' in server)) open(socket as never);
   });
@@ -81,12 +59,11 @@ export function watchConnections({ open, isIdle, onError, ignored, guarded }: Co
     return (...args) => guarded(() => body(...args))(undefined);
   }
 
-  const own: Listeners = {
-    onClientError: guardedAll(onClientError),
-    onTlsError: guardedAll((error: Error) => onError(errorTypeOf(error))),
-    onTls: guardedAll((socket: Socket) => open(socket as never)),
-  };
-  current = own;
+  const stopHearing = hear({
+    clientError: guardedAll(onClientError),
+    tlsClientError: guardedAll((error: Error) => onError(errorTypeOf(error))),
+    secureConnection: guardedAll((socket: Socket) => open(socket as never)),
+  });
   serverSocket.subscribe(onSocket);
   return {
     closed(socket) {
@@ -100,7 +77,7 @@ export function watchConnections({ open, isIdle, onError, ignored, guarded }: Co
       return errorType;
     },
     stop() {
-      if (current === own) current = undefined;
+      stopHearing();
       serverSocket.unsubscribe(onSocket);
     },
   };

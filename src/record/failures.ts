@@ -49,4 +49,15 @@ export class Failures {
     }
     this.#table.values[cell]! += 1;
   }
+
+  /** The same function, but one that never throws: its errors are counted. */
+  guarded<A, B>(cause: FailureCause, body: (first: A, second: B) => void): (first: A, second: B) => void {
+    return (first, second) => {
+      try {
+        body(first, second);
+      } catch (error) {
+        this.count(cause, error);
+      }
+    };
+  }
 }

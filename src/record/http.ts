@@ -8,14 +8,13 @@ import { channel } from 'node:diagnostics_channel';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import type { SnapshotWriter } from '../snapshot/writer.ts';
 import { countBodyBytes, requestBytes, responseBytes } from './body-bytes.ts';
 import { watchConnections } from './connections.ts';
-import type { Failures } from './failures.ts';
 import { frameworkErrorType, meetServer, routeOf } from './framework-route.ts';
-import type { InstrumentedHttp, Recorded } from './http-instrumentation.ts';
+import type { Recorded } from './http-instrumentation.ts';
 import { marksOf, recordException } from './marks.ts';
-import type { RequestTable } from './request-table.ts';
+import type { HttpOptions, HttpWatch } from './request-source.ts';
+import { adopt } from './servers.ts';
 
 /** What the channels publish. */
 interface HttpMessage {
@@ -37,34 +36,6 @@ interface UnderWay {
 interface Connection {
   readonly current: UnderWay;
   readonly queued: UnderWay[];
-}
-
-/** Hooks of the user around requests; they do not throw (see hooks.ts). */
-export interface RequestHooks {
-  readonly preRequest?: (request: IncomingMessage) => void;
-  readonly postRequest?: (request: IncomingMessage, response: ServerResponse, durationSeconds: number) => void;
-}
-
-export interface HttpOptions {
-  readonly requests: RequestTable;
-  readonly writer: SnapshotWriter;
-  readonly failures: Failures;
-  /** A server whose requests do not count: our own, where it runs in this thread. */
-  readonly ignored?: (() => unknown) | undefined;
-  readonly hooks?: RequestHooks;
-  /** Whose word it is how long a request took, where it is not ours. */
-  readonly instrumented?: InstrumentedHttp | undefined;
-}
-
-export interface HttpWatch {
-  stop(): void;
-  /**
-   * Counts what is still under way as `errorType`; for the end of the process. Also what still comes: a thread that exits
-   * has its handlers called for what is there already, and may answer it, but no response is seen to finish any more.
-   */
-  abandon(errorType: string): void;
-  /** An uncaught error, before anybody deals with it: where it comes out of a request's handler, it is that request's. */
-  thrown(error: unknown): void;
 }
 
 const CONNECTION = Symbol('gunicorn-otel.connection');
@@ -91,7 +62,7 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
   const onStart = guarded(({ request, response, socket, server }: HttpMessage) => {
     if (ignored !== undefined && server === ignored()) return;
     const startMs = now();
-    const connection = (socket as Tracked)[CONNECTION] ?? open(socket);
+    const connection = (socket as Tracked)[CONNECTION] ?? openUnseen(socket, server);
     const { current, queued } = connection;
     const { method, url: target } = request;
     if (current.response === undefined) fill(current, response, method, target, startMs);
@@ -149,6 +120,12 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
     meetServer((socket as { server?: object }).server);
     socket.once('close', listener);
     return connection;
+  }
+
+  // One that a server was handed by another: such a server is met here, and its upgrades from now on.
+  function openUnseen(socket: Socket, server: Server): Connection {
+    adopt(server);
+    return open(socket);
   }
 
   function listener(this: Tracked): void {

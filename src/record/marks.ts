@@ -1,6 +1,10 @@
 /** What an app says of a request that Node does not know: its route, and the error it ended in. Kept with the request. */
 import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
 import { errorTypeOf } from './error-type.ts';
+
+/** What an app has of a request: Node's object for it, or its stream where the app uses HTTP/2 without requests. */
+export type AppRequest = IncomingMessage | Http2ServerRequest | ServerHttp2Stream;
 
 /** Said of one request. */
 export interface Marks {
@@ -20,12 +24,12 @@ export function marksOf(request: object): Marks | undefined {
  * Names the route of a request, for routers that this package does not know. The last word before the response ends
  * counts; call it in the handler.
  *
- * @param request - as node:http gave it to the app
+ * @param request - as Node gave it to the app; with HTTP/2 also its stream
  * @param route - a pattern such as `/users/:id`, never the path itself: at most GUNICORN_OTEL_MAX_ENDPOINTS different
  *   ones are told apart, then `other`
  * @throws never
  */
-export function setRoute(request: IncomingMessage, route: string): void {
+export function setRoute(request: AppRequest, route: string): void {
   if (typeof route === 'string' && route !== '') mark(request, { route });
 }
 
@@ -33,11 +37,11 @@ export function setRoute(request: IncomingMessage, route: string): void {
  * Says that handling a request failed, whatever its status: it counts as failed, with the error's code or class as its
  * `error_type`. For errors that the app or its framework has caught.
  *
- * @param request - as node:http gave it to the app
+ * @param request - as Node gave it to the app; with HTTP/2 also its stream
  * @param error - what was thrown; at most 100 different types are told apart, then `_OTHER`
  * @throws never
  */
-export function recordException(request: IncomingMessage, error: unknown): void {
+export function recordException(request: AppRequest, error: unknown): void {
   mark(request, { errorType: errorTypeOf(error) });
 }
 

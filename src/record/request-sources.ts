@@ -2,8 +2,11 @@
 import { createRequire } from 'node:module';
 import { isEnabled, type Settings } from '../config.ts';
 import { whenServing } from '../first-server.ts';
-import { type HttpOptions, type HttpWatch, NO_HTTP, watchHttp } from './http.ts';
+import { NO_HTTP, watchHttp } from './http.ts';
 import type { HttpInstrumentationOptions, InstrumentedHttp } from './http-instrumentation.ts';
+import { watchHttp2 } from './http2.ts';
+import type { HttpOptions, HttpWatch } from './request-source.ts';
+import { watchUpgrades } from './upgrades.ts';
 
 export interface RequestSourcesOptions extends Omit<HttpOptions, 'instrumented'> {
   /** Whether requests are to be counted at all, and who tells of them. */
@@ -15,7 +18,24 @@ export interface RequestSourcesOptions extends Omit<HttpOptions, 'instrumented'>
 export function watchRequests({ settings, meterProvider, ...options }: RequestSourcesOptions): HttpWatch {
   if (!isEnabled('http', settings)) return NO_HTTP;
   const chosen = settings.httpSource === 'instrumentation-http';
-  return watchHttp({ ...options, instrumented: chosen ? instrumented({ ...options, meterProvider }) : undefined });
+  return watchSources({ ...options, instrumented: chosen ? instrumented({ ...options, meterProvider }) : undefined });
+}
+
+/** The same of all protocols, by Node's own marks. @throws never */
+export function watchSources(options: HttpOptions): HttpWatch {
+  // Who hears of servers comes before who meets them.
+  const sources = [watchHttp2(options), watchUpgrades(options), watchHttp(options)];
+  return {
+    stop() {
+      for (const source of sources) source.stop();
+    },
+    abandon(errorType) {
+      for (const source of sources) source.abandon(errorType);
+    },
+    thrown(error) {
+      for (const source of sources) source.thrown(error);
+    },
+  };
 }
 
 // Loaded with the first server: few choose it, it takes tens of milliseconds, and to be there any earlier would be to hook
