@@ -5,6 +5,7 @@
  */
 import cluster, { type ClusterSettings } from 'node:cluster';
 import { createRequire } from 'node:module';
+import { setTimeout } from 'node:timers';
 import { isMainThread } from 'node:worker_threads';
 import { offerMeterProvider } from './api-registry.ts';
 import { messageOf } from './errors.ts';
@@ -27,6 +28,7 @@ const PRELOADED = Symbol.for('@x/gunicorn-otel.preloaded');
 // What PM2 forks are the apps of others, each with its own settings: its daemon is nobody's primary.
 const PM2_WORKER = /[\\/]pm2[\\/]lib[\\/]ProcessContainer(Bun)?\.js$/;
 
+let awake = false;
 let load: () => Start = () => require('./start.js') as Start;
 
 /**
@@ -54,6 +56,7 @@ export function preload(start?: Start): void {
 }
 
 function wake(sign: Sign): ReturnType<Start['activate']> {
+  awake = true;
   try {
     return load().activate(sign);
   } catch (error) {
@@ -92,9 +95,24 @@ function handOver(settings: ClusterSettings): void {
 
 // There is no proxy for meters in the API: a no-op instrument stays one for ever, so the provider is there from the start.
 function watchMeters(): void {
-  offerMeterProvider((api) => ({
-    getMeter: (...args) => lateMeter(() => meterProvider()?.getMeter(...args) ?? api.createNoopMeter()),
+  const waiting: (() => void)[] = [];
+  const isOurs = offerMeterProvider((api) => ({
+    getMeter: (...args) => lateMeter(() => meterProvider()?.getMeter(...args) ?? api.createNoopMeter(), defer),
   }));
+
+  // The SDK of the app makes its instrumentations first, and those their instruments, and only then brings the provider that
+  // they are to have. Also, what PM2 runs has its settings only after all preloads.
+  function defer(makeReal: () => void): boolean {
+    if (awake) return false;
+    // Not an immediate: one that is not to keep the process does not end the waiting for events either.
+    if (waiting.push(makeReal) === 1) setTimeout(makeAll, 0).unref();
+    return true;
+  }
+
+  function makeAll(): void {
+    const all = waiting.splice(0);
+    if (isOurs()) for (const makeReal of all) makeReal();
+  }
 }
 
 function meterProvider() {

@@ -23,3 +23,26 @@ test('instruments that were made before the app registers its own SDK stay ours'
   await app.ended();
   assert.match(app.output.stdout, /"metrics":true.*"exported":\["orders"\]/);
 });
+
+test('an instrumentation that comes after something was measured still gets to what it is about', async (t) => {
+  for (const preload of ['none', '--import', '--require'] as const) {
+    const app = start(t, [fixture('instruments-http-last.cjs')], { preload });
+    await app.says(/^wrapped: true$/m);
+  }
+});
+
+test('instrumentations that make their instruments before their SDK is registered wake nobody', async (t) => {
+  const look = "console.log('groups', require('node:fs').readdirSync(process.env.PROMETHEUS_MULTIPROC_DIR).length)";
+  const app = start(t, ['--require', fixture('starts-a-node-sdk.cjs'), '--eval', `setTimeout(() => ${look}, 200)`], {
+    preload: '--require',
+    env: { OWN_METRICS: 'read', OTEL_LOGS_EXPORTER: 'none' },
+  });
+  await app.says(/^groups 0$/m);
+});
+
+test('an instrument that has measured nothing yet opens the endpoint all the same', async (t) => {
+  const source = `
+    require('@opentelemetry/api').metrics.getMeter('shop').createCounter('orders');
+    setInterval(() => {}, 60_000);`;
+  await start(t, ['--eval', source]).metricsUrl();
+});
