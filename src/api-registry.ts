@@ -5,6 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import type { MeterProvider } from '@opentelemetry/api';
 import { messageOf } from './errors.ts';
 import { OTEL_API_REGISTRY, report } from './report.ts';
@@ -70,7 +71,8 @@ export function offerMeterProvider(make: (api: Api) => MeterProvider): () => boo
 
   function taken(): void {
     isTaken = true;
-    report('warn', TAKEN);
+    // Preloads run in the threads of the app, too, and in the one in which Node runs module hooks: once is enough.
+    if (isMainThread) report('warn', TAKEN);
   }
 }
 
