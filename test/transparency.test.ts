@@ -11,7 +11,7 @@ test('a test that fails with the preload is told, one that is flaky is not taken
   const command = [process.execPath, '--test-reporter=tap', '--test', fixture('looks-at-its-options.mjs')];
   const run = start(t, [SCRIPT, '--runs', '3', '--', ...command], {
     preload: 'none',
-    env: { MARK: join(freshDirectory(t), 'mark') },
+    env: { MARK: join(freshDirectory(t), 'mark'), TMPDIR: freshDirectory(t) },
   });
   assert.equal((await run.ended()).code, 1, run.output.stderr);
   assert.match(run.output.stdout, /flaky without us: 2\n {2}is now this and now that\n/);

@@ -47,8 +47,13 @@ for (let run = 1; run <= Number(values.runs); run += 1) {
 const { differences, flaky } = compare(without, preloaded);
 print('flaky without us', flaky);
 print('differences', differences);
-console.log(`tests without: ${without.map(countOf)}; with ${form}: ${preloaded.map(countOf)}; output is in ${logs}`);
-if (differences.length > 0) process.exitCode = 1;
+console.log(`tests without: ${without.map(countOf)}; with ${form}: ${preloaded.map(countOf)}`);
+if (differences.length > 0) {
+  console.log(`what each run has written is in ${logs}`);
+  process.exitCode = 1;
+} else {
+  rmSync(logs, { recursive: true });
+}
 
 async function outcomesOf(name: string, env: Record<string, string>): Promise<Outcomes> {
   const [program, ...args] = command;
