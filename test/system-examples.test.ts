@@ -43,7 +43,7 @@ test('pm2: both instances are one group with one endpoint', async (t) => {
       PROMETHEUS_MULTIPROC_DIR: freshDirectory(t),
     },
   });
-  await pm2.ready('example-shop', 2);
+  await pm2.ready('shop', 2);
   const answers = await requests(`http://127.0.0.1:${port}/`, 6);
   assert.equal(new Set(answers).size, 2);
   const endpoint = endpointAt(metricsPort);

@@ -4,13 +4,13 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { metrics, trace } from '@opentelemetry/api';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
-import { NodeSDK, tracing } from '@opentelemetry/sdk-node';
+import { NodeSDK } from '@opentelemetry/sdk-node';
 import { GunicornInstrumentation } from '@x/gunicorn-otel';
 
+process.env.OTEL_TRACES_EXPORTER ??= 'console';
 new NodeSDK({
-  serviceName: 'example-own-sdk',
+  serviceName: 'shop',
   instrumentations: [new HttpInstrumentation(), new GunicornInstrumentation()],
-  spanProcessors: [new tracing.SimpleSpanProcessor(new tracing.ConsoleSpanExporter())],
   logRecordProcessors: [],
   // Without this line NodeSDK takes the app's metrics, and pushes them by OTLP.
   metricReaders: [],
@@ -18,8 +18,8 @@ new NodeSDK({
 // An instrumentation patches what is required after it; in an ES module that takes this line, or OpenTelemetry's loader.
 createRequire(import.meta.url)('node:http');
 
-const tracer = trace.getTracer('example-shop');
-const orders = metrics.getMeter('example-shop').createCounter('shop.orders', { unit: '{order}' });
+const tracer = trace.getTracer('shop');
+const orders = metrics.getMeter('shop').createCounter('shop.orders', { unit: '{order}' });
 
 const server = createServer((request, response) => {
   if (request.url !== '/orders') return response.writeHead(404).end('not found\n');

@@ -3,7 +3,7 @@
 module.exports = {
   apps: [
     {
-      name: 'example-shop',
+      name: 'shop',
       script: 'server.mjs',
       exec_mode: 'cluster',
       instances: 2,

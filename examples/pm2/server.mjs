@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import { metrics } from '@opentelemetry/api';
 
-const orders = metrics.getMeter('example-shop').createCounter('shop.orders', { unit: '{order}' });
+const orders = metrics.getMeter('shop').createCounter('shop.orders', { unit: '{order}' });
 
 const server = createServer((_request, response) => {
   orders.add(1);

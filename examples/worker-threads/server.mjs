@@ -25,7 +25,7 @@ function serve() {
 }
 
 function work() {
-  const meter = metrics.getMeter('example-hashes');
+  const meter = metrics.getMeter('hashes');
   const hashes = meter.createCounter('hashes', { description: 'Hashes made.' });
   const duration = meter.createHistogram('hash.duration', { unit: 's' });
   parentPort.on('message', (text) => {
