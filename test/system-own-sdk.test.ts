@@ -18,6 +18,12 @@ for (const preload of ['--import', '--require'] as const) {
   });
 }
 
+test('the line about its metrics is of a level that can be turned off before anything is measured', async (t) => {
+  const app = start(t, [fixture('registers-its-own-sdk.mjs')], { env: { OTEL_LOG_LEVEL: 'Error' } });
+  await app.ended();
+  assert.equal(app.output.stderr, '');
+});
+
 test('instruments that were made before the app registers its own SDK stay ours', async (t) => {
   const app = start(t, [fixture('registers-its-own-sdk.mjs')], { env: { ASKS_FIRST: '1' } });
   await app.ended();
