@@ -70,6 +70,6 @@ async function seen(t: TestContext, args: string[], env: Record<string, string>)
   assert.deepEqual(recording, Array(ORDERS).fill('true'));
   const bySdk = JSON.parse((await request(`${url}/seen`)).body) as { spans: string[]; names: string[] };
   assert.equal(bySdk.spans.length, ORDERS * 2);
-  const samples = args.join().includes('gunicorn-otel') ? await settled(app, REQUESTS) : [];
+  const samples = args.includes('@x/gunicorn-otel/register') ? await settled(app, REQUESTS) : [];
   return { app, bySdk, samples, stderr: app.output.stderr };
 }

@@ -18,6 +18,15 @@ for (const preload of ['--import', '--require'] as const) {
   });
 }
 
+test('the line about its metrics is said once, however many threads register an SDK as well', async (t) => {
+  const file = JSON.stringify(fixture('registers-its-own-sdk.mjs'));
+  const source = `import(${file}); for (const _ of '12') new (require('node:worker_threads').Worker)(${file});`;
+  const app = start(t, ['--eval', source]);
+  await app.ended();
+  assert.equal(app.output.stdout.match(/"metrics":true/g)?.length, 3);
+  assert.equal(app.output.stderr.match(/MeterProvider of its own/g)?.length, 1);
+});
+
 test('the line about its metrics is of a level that can be turned off before anything is measured', async (t) => {
   const app = start(t, [fixture('registers-its-own-sdk.mjs')], { env: { OTEL_LOG_LEVEL: 'Error' } });
   await app.ended();
