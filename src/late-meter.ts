@@ -30,9 +30,9 @@ type Instrument = Record<string, Method>;
 /**
  * @param make - gives the real one, when it is needed for the first time
  * @param defer - given what makes an instrument real: true when it will be called later, or never; until then, the first
- *   measurement makes it. False when there is nothing to wait for
+ *   measurement makes it. False when there is nothing to wait for, as there is not unless told
  */
-export function lateMeter(make: () => Meter, defer: (makeReal: () => void) => boolean): Meter {
+export function lateMeter(make: () => Meter, defer: (makeReal: () => void) => boolean = () => false): Meter {
   let meter: Meter | undefined;
   const call = (name: (typeof METER_METHODS)[number], args: unknown[]) => {
     meter ??= make();
