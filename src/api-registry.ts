@@ -5,6 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import type { MeterProvider } from '@opentelemetry/api';
 import { messageOf } from './errors.ts';
 import { OTEL_API_REGISTRY, report } from './report.ts';
@@ -16,12 +17,14 @@ type Registry = { metrics?: MeterProvider };
  * Puts a MeterProvider where the OpenTelemetry API finds it.
  *
  * @param make - makes it on the first touch; given the API, for its no-ops
+ * @returns whether instruments come from it: not when somebody else's was there before, or has come since
  * @throws never
  */
-export function offerMeterProvider(make: (api: Api) => MeterProvider): void {
+export function offerMeterProvider(make: (api: Api) => MeterProvider): () => boolean {
   let registry = Object.getOwnPropertyDescriptor(globalThis, OTEL_API_REGISTRY)?.value as Registry | undefined;
   let offered = false;
   let registering = false;
+  let isTaken = false;
   Object.defineProperty(globalThis, OTEL_API_REGISTRY, {
     configurable: true,
     enumerable: false,
@@ -38,13 +41,14 @@ export function offerMeterProvider(make: (api: Api) => MeterProvider): void {
   });
   // Somebody is here before us: whether there is a MeterProvider already is worth a line now.
   if (registry) offer();
+  return () => offered && !isTaken;
 
   function offer(): void {
     offered = true;
     try {
       const api = loadApi();
       const ours = make(api);
-      if (registry?.metrics || !api.metrics.setGlobalMeterProvider(ours)) report('warn', TAKEN);
+      if (registry?.metrics || !api.metrics.setGlobalMeterProvider(ours)) taken();
       else yieldTo(ours);
     } catch (error) {
       report('warn', `the app's own metrics cannot be read: ${messageOf(error)}`);
@@ -59,15 +63,23 @@ export function offerMeterProvider(make: (api: Api) => MeterProvider): void {
       enumerable: true,
       get: () => (registering && current === ours ? undefined : current),
       set(value: MeterProvider) {
-        if (current === ours && value !== ours) report('warn', TAKEN);
+        if (current === ours && value !== ours) taken();
         current = value;
       },
     });
   }
+
+  function taken(): void {
+    isTaken = true;
+    // Preloads run in the threads of the app, too, and in the one in which Node runs module hooks: once is enough.
+    if (isMainThread) report('warn', TAKEN);
+  }
 }
 
+// A NodeSDK that is only there for traces registers one, too, unless it is told not to.
 const TAKEN =
-  "the app registers an OpenTelemetry MeterProvider of its own: its metrics go there and not to this package's endpoint";
+  "the app registers an OpenTelemetry MeterProvider of its own: its metrics go there and not to this package's endpoint; " +
+  'a NodeSDK with `metricReaders: []` leaves them to it (docs/compatibility.md)';
 
 // The app's copy, before ours: a registry holds registrations of one exact version only, the app's tracing among them.
 function loadApi(): Api {

@@ -34,6 +34,7 @@ const PM2_WORKER = /[\\/]pm2[\\/]lib[\\/]ProcessContainer(Bun)?\.js$/;
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const fastifyMade = channel('fastify.initialization');
 
+let awake = false;
 let later: Later = {
   get signs() {
     return require('./signs.js') as Signs;
@@ -68,6 +69,7 @@ export function preload(loaded?: Later): void {
 }
 
 function wake(sign: Sign): ReturnType<Start['activate']> {
+  awake = true;
   return guarded('metrics are off', () => later.start.activate(sign));
 }
 
@@ -139,10 +141,7 @@ function watchMeters(): void {
 }
 
 function offerMeters(): void {
-  const { lateMeter, offerMeterProvider } = later.signs;
-  offerMeterProvider((api) => ({
-    getMeter: (...args) => lateMeter(() => meterProvider()?.getMeter(...args) ?? api.createNoopMeter()),
-  }));
+  later.signs.offerMeters(meterProvider, () => awake);
 }
 
 function meterProvider() {

@@ -15,10 +15,10 @@ export const OTEL_API_REGISTRY = Symbol.for('opentelemetry.js.api.1');
 // Of a URL; other packages tell them as they are, parsed or not.
 const LOGIN = /\/\/[^\s/@]+@/g;
 
-let threshold = LOG_LEVELS.indexOf('info');
+let threshold: number | undefined;
 let diagIsOurs = false;
 
-/** Sets from which level on lines are written to stderr. */
+/** Sets from which level on lines are written to stderr; until then it is OTEL_LOG_LEVEL's, or info. */
 export function setLogLevel(level: LogLevel): void {
   threshold = LOG_LEVELS.indexOf(level);
 }
@@ -42,8 +42,14 @@ export function report(severity: Severity, line: string): void {
     const registry = Object.getOwnPropertyDescriptor(globalThis, OTEL_API_REGISTRY)?.value;
     const told = `gunicorn-otel: ${line.replaceAll(LOGIN, '//***@')}`;
     if (registry?.diag && !diagIsOurs) registry.diag[severity](told);
-    else if (LOG_LEVELS.indexOf(severity) <= threshold) writeSync(2, `${told}\n`);
+    else if (LOG_LEVELS.indexOf(severity) <= (threshold ?? levelOfEnvironment())) writeSync(2, `${told}\n`);
   } catch {
     // stderr closed or full (EAGAIN on a pipe): the app must not feel it, and there is nowhere left to say it.
   }
+}
+
+// What is said before settings are read: a sleeping process reads none.
+function levelOfEnvironment(): number {
+  const level = LOG_LEVELS.indexOf(process.env['OTEL_LOG_LEVEL']?.trim().toLowerCase() as LogLevel);
+  return level === -1 ? LOG_LEVELS.indexOf('info') : level;
 }

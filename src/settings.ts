@@ -192,7 +192,8 @@ export const SETTINGS: SettingsTable = {
     meaning: 'what else target_info tells: of the host, the operating system, the process, an id of this start',
   },
   metricsExporters: {
-    variable: 'OTEL_METRICS_EXPORTER',
+    variable: 'GUNICORN_OTEL_METRICS_EXPORTER',
+    otelVariable: 'OTEL_METRICS_EXPORTER',
     fallback: ['prometheus'],
     ...listOf(['prometheus', 'otlp', 'console', 'none'], ['none']),
     meaning: 'where the metrics go; without prometheus there is no endpoint',

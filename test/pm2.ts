@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fixture, freshDirectory, type Owner, ROOT, until } from './processes.ts';
 
 const BIN = join(ROOT, 'node_modules/pm2/bin');
@@ -60,8 +60,8 @@ export function preloadsAll(flag: '--import' | '--require'): { NODE_OPTIONS: str
   return { NODE_OPTIONS: `${flag}=${REGISTER}` };
 }
 
-/** Writes the ecosystem file and starts all its apps. */
-export async function startPm2(owner: Owner, apps: Pm2App[], options: Pm2Options = {}): Promise<Pm2> {
+/** Writes the ecosystem file, or takes one that is there, and starts all its apps. */
+export async function startPm2(owner: Owner, apps: Pm2App[] | string, options: Pm2Options = {}): Promise<Pm2> {
   const directory = options.directory ?? freshDirectory(owner);
   // Short: the paths of its sockets have an upper limit of 107 characters.
   const home = mkdtempSync(join(tmpdir(), 'pm2-'));
@@ -75,12 +75,14 @@ export async function startPm2(owner: Owner, apps: Pm2App[], options: Pm2Options
     killAll();
     rmSync(home, { recursive: true, force: true });
   });
-  const file = join(home, 'apps.json');
-  writeFileSync(file, JSON.stringify({ apps: apps.map((app) => entryOf(app, home, directory)) }));
+  const file = typeof apps === 'string' ? apps : join(home, 'apps.json');
+  if (typeof apps !== 'string') {
+    writeFileSync(file, JSON.stringify({ apps: apps.map((app) => entryOf(app, home, directory)) }));
+  }
 
   const begin = (bin: string, args: string[]) => {
     const child = spawn(process.execPath, [join(BIN, bin), ...args], {
-      cwd: ROOT,
+      cwd: typeof apps === 'string' ? dirname(apps) : ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...foreignEnvironment(), ...QUIET, PM2_HOME: home, HOME: home, ...options.env },
     });
@@ -162,7 +164,8 @@ function pidsOf(home: string, name: string): number[] {
 }
 
 function readAll(home: string): string {
-  const files = readdirSync(home).filter((file) => /\.(out|err|log)$/.test(file));
+  const all = readdirSync(home, { recursive: true, encoding: 'utf8' });
+  const files = all.filter((file) => /\.(out|err|log)$/.test(file));
   return files.map((file) => readOrNothing(join(home, file))).join('');
 }
 

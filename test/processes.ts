@@ -54,7 +54,8 @@ export interface Running {
   says(pattern: RegExp, stream?: 'stdout' | 'stderr'): Promise<RegExpMatchArray>;
   /** Where its metrics are, by its own word. */
   metricsUrl(): Promise<string>;
-  scrape(): Promise<Sample[]>;
+  /** @param url - metricsUrl() unless told */
+  scrape(url?: string): Promise<Sample[]>;
 }
 
 const ends = new WeakMap<Owner, (() => void | Promise<void>)[]>();
@@ -157,8 +158,8 @@ export function start(owner: Owner, args: string[], options: StartOptions = {}):
     return match;
   };
   const metricsUrl = async () => (await says(/metrics of process \d+ .* at (http\S+)/, 'stderr'))[1] as string;
-  const scrape = async () => {
-    const answer = await request(await metricsUrl());
+  const scrape = async (url?: string) => {
+    const answer = await request(url ?? (await metricsUrl()));
     assert.equal(answer.status, 200, answer.body);
     return parseExposition(answer.body);
   };

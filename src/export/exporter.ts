@@ -120,7 +120,9 @@ export function startExporter(
   if (settings.metricsExporters.includes('prometheus')) {
     endpoint = openEndpoint({ directory, settings, server }, onListening);
   } else {
-    report('info', `no endpoint is opened: OTEL_METRICS_EXPORTER is ${settings.metricsExporters}`);
+    // OTel's variable may be meant for the app's own SDK, which reads it, too.
+    const opens = 'GUNICORN_OTEL_METRICS_EXPORTER=prometheus opens one, whatever other tools are told';
+    report('info', `no endpoint is opened: OTEL_METRICS_EXPORTER is ${settings.metricsExporters}; ${opens}`);
   }
 
   let ticks = 0;

@@ -1,4 +1,4 @@
-/** OTEL_METRICS_EXPORTER: where the metrics go. */
+/** GUNICORN_OTEL_METRICS_EXPORTER: where the metrics go. */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,8 @@ import { requests } from '../requests.ts';
 import { holdSetting } from './setting-cases.ts';
 
 holdSetting('metricsExporters', {
-  variable: 'OTEL_METRICS_EXPORTER',
+  variable: 'GUNICORN_OTEL_METRICS_EXPORTER',
+  otelVariable: 'OTEL_METRICS_EXPORTER',
   fallback: ['prometheus'],
   valid: [
     ['prometheus,otlp', ['prometheus', 'otlp']],
@@ -28,6 +29,12 @@ test('without prometheus no endpoint is opened, and the app is measured all the 
   assert.ok(files.some((file) => file.endsWith('.snapshot')));
   assert.ok(!files.includes('exporter.json'));
   assert.doesNotMatch(app.output.stderr, /metrics of process/);
+});
+
+test("an endpoint is opened when OpenTelemetry's variable is for other tools", async (t) => {
+  const env = { OTEL_METRICS_EXPORTER: 'none', GUNICORN_OTEL_METRICS_EXPORTER: 'prometheus' };
+  const app = await startApp(t, 'counts-its-answers.mjs', { env });
+  assert.ok((await app.scrape()).length > 0);
 });
 
 test('a program that starts measuring itself is not kept waiting for a URL', async (t) => {
