@@ -4,6 +4,7 @@
  */
 import { blockedWorker } from './blocked-worker.ts';
 import { fleet } from './fleet.ts';
+import { groupWeight } from './group-weight.ts';
 import { killedWorker } from './killed-worker.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
@@ -30,6 +31,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   publishing: { title: "A worker's cost of publishing", run: publishing },
   restarts: { title: 'Cost against uptime', run: restarts },
   'redis-value': { title: "A group's value in Redis", run: redisValue },
+  'group-weight': { title: 'What a group sends', run: groupWeight },
   fleet: { title: 'One endpoint for a fleet', run: fleet },
   scrape: { title: 'A scrape, beside the peers', run: scrape },
   'blocked-worker': { title: 'A scrape while a worker is blocked', run: blockedWorker },
