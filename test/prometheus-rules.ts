@@ -15,6 +15,8 @@ export interface Rule {
   readonly kind: 'alert' | 'record';
   readonly name: string;
   readonly expression: string;
+  /** As in the file; '' where it fires at once. */
+  readonly for: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
 }
@@ -41,7 +43,7 @@ function readRules(path: string): Rule[] {
     if (indent!.length < RULE_INDENT) continue;
     if (dash) {
       assert.ok(key === 'alert' || key === 'record', line);
-      rules.push({ kind: key, name: textOf(value!), expression: '', labels: {}, annotations: {} });
+      rules.push({ kind: key, name: textOf(value!), expression: '', for: '', labels: {}, annotations: {} });
     } else if (indent!.length > RULE_INDENT + 2) {
       section[key!] = textOf(value!);
     } else if (key === 'expr') {
@@ -49,7 +51,9 @@ function readRules(path: string): Rule[] {
       const end = lines.findIndex((next) => !next.startsWith(' '.repeat(RULE_INDENT + 4)));
       const block = lines.splice(0, end === -1 ? lines.length : end);
       Object.assign(rules.at(-1)!, { expression: block.map((part) => part.trim()).join('\n') });
-    } else if (key !== 'for') {
+    } else if (key === 'for') {
+      Object.assign(rules.at(-1)!, { for: value });
+    } else {
       assert.ok(key === 'labels' || key === 'annotations', line);
       section = rules.at(-1)![key] as Record<string, string>;
     }

@@ -65,6 +65,14 @@ test('every alert has a severity, a summary, a description, and a section of doc
   }
 });
 
+test('docs/operations.md lists every alert with how long it waits and its severity', () => {
+  const listed = [...OPERATIONS.matchAll(/^\| \[(Gunicorn\w+)\].*\| (?:(\d+) min)? ?\| (\w+) \|$/gm)];
+  assert.deepEqual(
+    listed.map(([, name, minutes, severity]) => [name, minutes ? `${minutes}m` : '', severity]),
+    ALERTS.map(({ name, for: waits, labels }) => [name, waits, labels['severity']]),
+  );
+});
+
 test('docs/operations.md names every recorded series, and no other', () => {
   const recorded = RECORDINGS.map(({ name }) => name);
   assert.deepEqual(new Set(namesIn(OPERATIONS)), new Set(recorded));
