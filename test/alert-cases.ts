@@ -101,8 +101,23 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     },
     {
       when: 'all do, of three requests a minute',
-      series: { [requests('w1')]: '0+3x40', [bucket('1')]: '0x40', [bucket('+Inf')]: '0+3x40' },
+      series: {
+        [requests('w1')]: '0+3x40',
+        [bucket('1')]: '0x40',
+        [bucket('5')]: '0+3x40',
+        [bucket('+Inf')]: '0+3x40',
+      },
       at: '30m',
+    },
+    {
+      when: 'it has been so for a few minutes only',
+      series: {
+        [requests('w1')]: '0+60x40',
+        [bucket('1')]: '0+54x40',
+        [bucket('5')]: '0+60x40',
+        [bucket('+Inf')]: '0+60x40',
+      },
+      at: '9m',
     },
   ],
   GunicornWorkersFlapping: [
@@ -143,13 +158,13 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       fires: { worker_id: 'w1' },
     },
     {
-      when: 'it was blocked for half a minute',
+      when: 'it has been blocked for a quarter of a minute',
       interval: '15s',
       series: {
-        [state('w1', 'running')]: '1x10 stale _ 1x30',
-        [state('w1', 'unresponsive')]: '_x11 1 1 stale',
+        [state('w1', 'running')]: '1x10 stale',
+        [state('w1', 'unresponsive')]: '_x11 1 1',
       },
-      at: '3m15s',
+      at: '3m',
     },
     { when: 'it is quitting', series: { [state('w1', 'quitting')]: '1x30' }, at: '20m' },
   ],
@@ -177,6 +192,12 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       series: { [memory('w1')]: '100000000+10000000x12 220000000x60', [uptime('w1')]: '0+600x60' },
       at: '4h',
     },
+    {
+      when: 'it has been so for a few minutes only',
+      interval: '10m',
+      series: { [memory('w1')]: '100000000+1700000x60', [uptime('w1')]: '0+600x60' },
+      at: '5h20m',
+    },
   ],
   GunicornLoadUneven: [
     { when: 'one worker does nearly all', series: load(600, 10, 10), at: '40m', fires: {} },
@@ -199,6 +220,7 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       series: { ...load(600, 600), [requests('w9')]: '0+1x60' },
       at: '40m',
     },
+    { when: 'it has been so for a few minutes only', series: load(600, 10, 10), at: '12m' },
   ],
   GunicornWorkersMissing: [
     {
@@ -231,15 +253,15 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       at: '10m',
     },
     {
-      when: 'one was away for a minute',
-      series: { [EXPECTED]: '1x30', [state('w1', 'running')]: '1x5 stale 1x30' },
+      when: 'one has just gone',
+      series: { [EXPECTED]: '1x30', [state('w1', 'running')]: '1x5 stale' },
       at: '7m',
     },
   ],
   GunicornEndpointDown: [
     { when: 'it answers no more', series: { up: '1x10 0x30', [INFO]: '1x10 stale' }, at: '20m', fires: {} },
     { when: 'it is of another kind', series: { up: '1x10 0x30' }, at: '20m' },
-    { when: 'it was away for a minute', series: { up: '1x10 0 1x30', [INFO]: '1x10 stale 1x30' }, at: '13m' },
+    { when: 'it has just stopped', series: { up: '1x10 0x10', [INFO]: '1x10 stale' }, at: '12m' },
     { when: 'it answers', series: { up: '1x40', [INFO]: '1x40' }, at: '20m' },
   ],
   GunicornExporterDegraded: [
@@ -256,7 +278,7 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
         gunicorn_exporter_scrape_errors_total: '7x30',
         gunicorn_exporter_last_scrape_duration_seconds: '0.01x15 3 0.01x15',
       },
-      at: '17m',
+      at: '16m',
     },
   ],
   GunicornMeasurementsLost: [
@@ -290,7 +312,7 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       },
       at: '20m',
     },
-    { when: 'Redis was away for two minutes', series: { gunicorn_exporter_redis_up: '1x5 0 0 1x30' }, at: '9m' },
+    { when: 'Redis has just gone away', series: { gunicorn_exporter_redis_up: '1x5 0x10' }, at: '9m' },
   ],
   GunicornSeriesOverflow: [
     {
@@ -304,6 +326,11 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       series: { 'gunicorn_exporter_overflow_total{metric="endpoint"}': '9x60' },
       at: '30m',
     },
+    {
+      when: 'it has just begun',
+      series: { 'gunicorn_exporter_overflow_total{metric="endpoint"}': '0+5x60' },
+      at: '10m',
+    },
   ],
   GunicornRecordingRulesMissing: [
     {
@@ -314,5 +341,11 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       withoutRecording: true,
     },
     { when: 'both files are', series: { [requests('w1')]: '0+1x60' }, at: '40m' },
+    {
+      when: 'rules have been loaded just now',
+      series: { [requests('w1')]: '0+1x60' },
+      at: '10m',
+      withoutRecording: true,
+    },
   ],
 };
