@@ -9,9 +9,9 @@ import { request } from './requests.ts';
 
 /** Why tests with promtool or Prometheus are skipped; false when they are not. */
 export const NO_PROMTOOL =
-  spawnSync('promtool', ['--version']).error !== undefined && 'SKIP: needs promtool, apt-get install prometheus';
+  spawnSync('promtool', ['--version']).error !== undefined && 'no promtool on the path: apt-get install prometheus';
 export const NO_PROMETHEUS =
-  spawnSync('prometheus', ['--version']).error !== undefined && 'SKIP: needs prometheus, apt-get install prometheus';
+  spawnSync('prometheus', ['--version']).error !== undefined && 'no prometheus on the path: apt-get install prometheus';
 
 /** One series of an answer, with its last value. */
 export interface Result {
