@@ -192,8 +192,8 @@ export async function startCluster(
   return { ...running, port, workers };
 }
 
-// Last begun, first ended: a program is gone before the directory that it would make again.
-function atEnd(owner: Owner, end: () => void | Promise<void>): void {
+/** Last begun, first ended: a program is gone before the directory that it would make again. */
+export function atEnd(owner: Owner, end: () => void | Promise<void>): void {
   const known = ends.get(owner);
   if (known) return void known.unshift(end);
   const all = [end];

@@ -10,6 +10,7 @@ import { METRICS } from '@x/gunicorn-otel';
 import { parseExposition, type Sample, select, sum } from './exposition.ts';
 import { normalised } from './normalised-scrape.ts';
 import { fixture, type Running, start, until } from './processes.ts';
+import { NO_PROMTOOL } from './prometheus-server.ts';
 import { connect, request, requests } from './requests.ts';
 
 const GOLDEN = new URL('../../test/golden/cluster-life.txt', import.meta.url);
@@ -19,7 +20,6 @@ const RESTARTS = 'gunicorn_master_worker_restarts_total';
 const CONTRACT = METRICS.filter(({ name }) => !name.startsWith('gunicorn_exporter_'));
 // What promtool has against names that the contract gives.
 const OF_THE_CONTRACT = [/^gunicorn_worker_cpu_percent use base unit "ratio" instead of "percent"$/];
-const promtool = spawnSync('promtool', ['--version']);
 
 let text = '';
 let samples: Sample[] = [];
@@ -49,8 +49,7 @@ test('the scrape after that life is the golden one', () => {
   assert.deepEqual(scrape.split('\n'), readFileSync(GOLDEN, 'utf8').split('\n'));
 });
 
-const skip = promtool.error !== undefined && 'SKIP: needs promtool, apt-get install prometheus';
-test('promtool has nothing against it but the names that the contract gives', { skip }, () => {
+test('promtool has nothing against it but the names that the contract gives', { skip: NO_PROMTOOL }, () => {
   const { stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
   const lines = `${stdout}${stderr}`.split('\n').filter((line) => line !== '');
   assert.deepEqual(
