@@ -1,9 +1,9 @@
 /** Programs that Node runs in a way of its own: again with each change (`--watch`), or as tests (`--test`). */
 import assert from 'node:assert/strict';
-import { appendFileSync, copyFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { fixture, freshDirectory, type Preload, start, until } from './processes.ts';
+import { fixture, freshDirectory, type Preload, start, startApp, until } from './processes.ts';
 import { settled } from './request-count.ts';
 import { requests } from './requests.ts';
 
@@ -21,6 +21,22 @@ for (const preload of ['--import', 'NODE_OPTIONS=--require'] as const) {
       await requests(`http://127.0.0.1:${said(/^app (\d+)$/gm).at(-1)}/`, count);
       await settled({ scrape: () => app.scrape(urls().at(-1)) }, count);
     }
+  });
+}
+
+// Node 22.18 and later take the types away by themselves.
+if ((process.features as { typescript?: unknown }).typescript) {
+  test('a program in TypeScript that Node runs as it is is measured', async (t) => {
+    const file = join(freshDirectory(t), 'app.ts');
+    const lines = [
+      "import { createServer, type Server } from 'node:http';",
+      'const server: Server = createServer((_request, response): void => void response.end());',
+      "server.listen(0, () => console.log('ready on port', (server.address() as { port: number }).port));",
+    ];
+    writeFileSync(file, lines.join('\n'));
+    const app = await startApp(t, file);
+    await requests(`http://127.0.0.1:${app.port}/`, 3);
+    await settled(app, 3);
   });
 }
 
