@@ -53,9 +53,10 @@ export async function publishing(report: Report): Promise<void> {
     unit: '%',
   });
   report.target({
-    what: `longest write of ${what}, on the CPU`,
+    what: `longest write of ${what}, without what others had of the CPU`,
     limit: MAX_PAUSE_MS,
-    is: Math.max(...writes.map(({ cpuMs }) => cpuMs)),
+    // The CPU time is all threads': the compiler's and the collector's are no pause of the loop.
+    is: Math.max(...writes.map(({ cpuMs, wallMs }) => Math.min(cpuMs, wallMs))),
     unit: 'ms',
     because: 'A write is the CRC-32 of the table and one `pwrite` of it.',
   });
