@@ -167,6 +167,62 @@ describe('an app with REDIS_ENABLED', { skip: NO_REDIS || NO_VARIABLES }, () => 
   });
 });
 
+const UP = 'gunicorn_exporter_redis_up';
+// Who waited for Redis would wait for seconds: it hangs for three, and a connection has five to be made.
+const WAITED_MS = 1000;
+// What becomes of Redis, and what the forwards then find.
+const STATES: readonly (readonly [state: string, up: number, become: (redis: RedisServer) => Promise<unknown>])[] = [
+  ['is full', 0, (redis) => redis.cli('config', 'set', 'maxmemory', '1')],
+  ['has room again', 1, (redis) => redis.cli('config', 'set', 'maxmemory', '0')],
+  ['hangs', 1, async (redis) => void redis.cli('debug', 'sleep', '3').catch(() => {})],
+  ['is away', 0, (redis) => redis.kill()],
+  ['is back, empty', 1, (redis) => redis.restart()],
+  [
+    'has a password',
+    0,
+    async (redis) => {
+      await redis.cli('config', 'set', 'requirepass', 'another');
+      // Who is in stays in.
+      await redis.cli('-a', 'another', '--no-auth-warning', 'client', 'kill', 'type', 'normal');
+    },
+  ],
+];
+
+describe('an app whose Redis changes', { skip: NO_REDIS || NO_VARIABLES }, () => {
+  it('answers as before, whatever Redis does, and its totals get there when they can', async (t) => {
+    const redis = await startRedis(t, '--enable-debug-command', 'yes');
+    const env = { REDIS_ENABLED: 'true', REDIS_PORT: String(redis.port), REDIS_FORWARD_INTERVAL: '1' };
+    const cluster = await startCluster(t, 'counts-its-answers.mjs', 2, { env });
+    const finds = async (up: number) => sum(await cluster.scrape(), UP) === up;
+    await until(() => finds(1), 'a first forward');
+    const told = [inMs('usually', await timesOf(cluster.port))];
+    for (const [state, up, become] of STATES) {
+      await become(redis);
+      const times = await timesOf(cluster.port);
+      await until(async () => times.push(...(await timesOf(cluster.port))) > 0 && finds(up), state);
+      told.push(inMs(state, times));
+      assert.ok(Math.max(...times) < WAITED_MS, told.at(-1));
+    }
+    t.diagnostic(`median and longest of a request, ${told.join('; ')}`);
+  });
+});
+
+// A hundred requests, one after another.
+async function timesOf(port: number): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = 0; i < 100; i += 1) {
+    const startMs = performance.now();
+    await request(`http://127.0.0.1:${port}/`);
+    times.push(performance.now() - startMs);
+  }
+  return times;
+}
+
+function inMs(state: string, times: readonly number[]): string {
+  const sorted = [...times].sort((a, b) => a - b);
+  return `${state}: ${sorted[sorted.length >> 1]!.toFixed(1)} and ${sorted.at(-1)!.toFixed(1)} ms`;
+}
+
 describe('a hook that calls redisWhenReady', { skip: NO_REDIS || NO_VARIABLES }, () => {
   it('forwards as REDIS_ENABLED does, from then on', async (t) => {
     const redis = await startRedis(t);
