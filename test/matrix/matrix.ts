@@ -19,7 +19,7 @@ const SYSTEM = /^(?:system|framework|example)-.*\.test\.js$/;
 // What is the tarball's own test, and what tells more of the machine than of Node.
 const APART = /^system-(?:tarball|soak|disk-full|recycled-pid)/;
 const CORE =
-  /^(?:framework|system-(?:ways|cluster-life|killed-worker|threads|children|app-metrics|app-ends|own-sdk|own-readers|beside-node-sdk|prom-client|node-runs|public-api|request-kinds|request-failures|connection-errors|errors-of-others|signals|transparency|http2|upgrades|http-source|runtime-metrics|exporter-thread))\.test\.js$/;
+  /^(?:framework-\w+|system-(?:ways|cluster-life|killed-worker|threads|children|app-metrics|app-ends|own-sdk|own-readers|beside-node-sdk|prom-client|node-runs|public-api|request-kinds|request-failures|connection-errors|errors-of-others|signals|transparency|http2|upgrades|http-source|runtime-metrics|exporter-thread))\.test\.js$/;
 
 const MOST_AGAIN = 3;
 
