@@ -16,7 +16,7 @@ import { type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table
 import { SnapshotWriter } from '../src/snapshot/writer.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
 import { ofFormat } from './damages.ts';
-import { freshDirectory } from './processes.ts';
+import { atEnd, freshDirectory } from './processes.ts';
 import { deadMark, markOf, type Sleeper, startSleeper } from './sleepers.ts';
 
 // The reader says each kind of trouble once; these tests make all kinds of it.
@@ -67,7 +67,7 @@ describe('a group', () => {
       flushIntervalMs: 10,
       onStateChange: () => {},
     });
-    t.after(() => writer.close());
+    atEnd(t, () => writer.close());
     const reader = open(directory);
     for (let n = 1; n <= 500; n += 1) {
       const cell = table.add(metric, { n });
@@ -350,7 +350,7 @@ describe('a file that cannot be read', () => {
     const cell = table.add(table.define(METRICS[0]!), {});
     const path = join(directory, snapshotFile(ownMark(), 0));
     const file = new SnapshotFile(path, { ...IDENTITY, ...ownMark() }, table);
-    t.after(() => file.close());
+    atEnd(t, () => file.close());
     for (const value of [1, 2]) {
       table.values[cell] = value;
       file.write();

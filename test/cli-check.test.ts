@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { check } from '../src/check.ts';
 import { SETTINGS } from '../src/config.ts';
 import { makeCertificate, NO_OPENSSL } from './certificates.ts';
-import { freshDirectory } from './processes.ts';
+import { atEnd, freshDirectory } from './processes.ts';
 
 const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 const COLUMNS = 80;
@@ -131,7 +131,7 @@ describe('check', () => {
 
   it('warns of a port that is taken, and an address of another machine is a problem', async (t) => {
     const server = createServer().listen(0, '127.0.0.1');
-    t.after(() => server.close());
+    atEnd(t, () => server.close());
     await once(server, 'listening');
     const port = String((server.address() as AddressInfo).port);
     const taken = await checked(t, { env: { PROMETHEUS_METRICS_PORT: port } });

@@ -1,5 +1,5 @@
 /** What goes on beside a test until it is stopped: its failure is that of whoever stops it, and it ends with its test. */
-import type { Owner } from './processes.ts';
+import { atEnd, type Owner } from './processes.ts';
 
 /** @param run - begins at once, and ends soon when it is stopped */
 export function endless<T>(owner: Owner, run: (isStopped: () => boolean) => Promise<T>): { stop(): Promise<T> } {
@@ -11,7 +11,7 @@ export function endless<T>(owner: Owner, run: (isStopped: () => boolean) => Prom
     stopped = true;
     return all;
   };
-  owner.after(async () => {
+  atEnd(owner, async () => {
     await stop().catch(() => {});
   });
   return { stop };

@@ -94,6 +94,18 @@ describe('sums', () => {
     assert.equal(sums.overflow.get('jobs_total'), 4);
   });
 
+  it('are of ten thousand metrics at most, whatever they are called, and what is left out is counted', () => {
+    const sums = new FleetSums({ maxSeries: 10 });
+    for (let i = 0; i < 10_100; i += 1) sums.add(instance('a', [{ ...counter({}, 1), name: `jobs${i}_total` }]));
+    assert.equal(sums.families.size, 10_000);
+    assert.equal(sums.overflow.size, 11);
+    assert.equal(
+      [...sums.overflow.values()].reduce((a, b) => a + b),
+      100,
+    );
+    assert.equal(sums.overflow.get('other'), 90);
+  });
+
   it('of instances with other buckets are told in the buckets of the first', () => {
     const sums = new FleetSums({ maxSeries: 10 });
     sums.add(instance('a', [histogram([7, 1, 2, 3])]));

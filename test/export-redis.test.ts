@@ -15,8 +15,8 @@ import {
 import { type ForwardSettings, RedisForwarder } from '../src/export/redis.ts';
 import { causeOf, redisTarget, tell } from '../src/export/redis-connection.ts';
 import { catchLines } from './lines.ts';
-import { until } from './processes.ts';
-import { freePort, NO_REDIS, type RedisServer, startRedis } from './redis-server.ts';
+import { atEnd, freePort, until } from './processes.ts';
+import { NO_REDIS, type RedisServer, startRedis } from './redis-server.ts';
 
 const INSTANCE = { service: 'shop', id: 'box-7-1700000000000', host: 'box', pid: 7, startMs: 1_700_000_000_000 };
 const KEY = 'gunicorn:shop:box-7-1700000000000';
@@ -340,6 +340,6 @@ function forward(t: TestContext, { port }: { port: number }, settings: ForwardSe
     collect: collected as typeof collect,
     timeoutMs: TIMEOUT_MS,
   });
-  t.after(() => forwarder.stop());
+  atEnd(t, () => forwarder.stop());
   return { state: forwarder.state, stop: () => forwarder.stop() };
 }

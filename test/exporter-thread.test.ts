@@ -8,7 +8,7 @@ import { ExporterThread } from '../src/exporter-thread.ts';
 import { createGroupDirectory } from '../src/snapshot/group.ts';
 import { takeLead } from '../src/snapshot/leader.ts';
 import { ownMark } from '../src/snapshot/process-mark.ts';
-import { freshDirectory, until } from './processes.ts';
+import { atEnd, freshDirectory, until } from './processes.ts';
 
 // The thread looks once a second whether it still leads, and starts in less than the rest.
 const BLOCKED_MS = 5000;
@@ -24,7 +24,7 @@ test('a process that was blocked while somebody else took the lead is told so on
     told += 1;
     thread.stop();
   });
-  t.after(() => thread.stop());
+  atEnd(t, () => thread.stop());
   // The thread keeps nobody: while its end is waited for, something has to.
   const keeper = setInterval(() => {}, 1000);
   t.after(() => clearInterval(keeper));
@@ -44,7 +44,7 @@ test('the heap of the thread is bounded, and not by how much the machine has', a
   const lead = takeLead(directory, { ...ownMark(), threadId: 0 }, 0, 1)!;
   const { settings } = readSettings({ OTEL_METRICS_EXPORTER: 'none' });
   const thread = new ExporterThread({ directory, settings, version: '1.2.3', lead });
-  t.after(() => thread.stop());
+  atEnd(t, () => thread.stop());
   const { maxYoungGenerationSizeMb, maxOldGenerationSizeMb } = started[0]!.resourceLimits!;
   assert.deepEqual([maxYoungGenerationSizeMb! <= 2, maxOldGenerationSizeMb! <= 1024], [true, true]);
 });

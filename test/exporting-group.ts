@@ -12,7 +12,7 @@ import { ownMark } from '../src/snapshot/process-mark.ts';
 import type { SeriesTable } from '../src/snapshot/series-table.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
 import { parseExposition, type Sample } from './exposition.ts';
-import { freshDirectory, type Owner, type Running, type StartOptions, start } from './processes.ts';
+import { atEnd, freshDirectory, type Owner, type Running, type StartOptions, start } from './processes.ts';
 import { request } from './requests.ts';
 
 export interface ExportingGroup {
@@ -52,7 +52,7 @@ export function startGroup(
     lead: leadSince(startMs),
   });
   for (const name of Object.keys(environment)) delete process.env[name];
-  owner.after(() => thread.stop());
+  atEnd(owner, () => thread.stop());
   const scrape = async () => parseExposition((await request((await thread.url)!)).body);
   return { directory, startMs, publish, scrape, url: () => thread.url, stop: () => thread.stop() };
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { sum } from './exposition.ts';
 import { ANSWERS, endpointAt } from './one-endpoint.ts';
-import { fixture, freePort, type Owner, type Running, type StartOptions, start, until } from './processes.ts';
+import { atEnd, fixture, freePort, type Owner, type Running, type StartOptions, start, until } from './processes.ts';
 import { settled } from './request-count.ts';
 
 export interface Family extends Running {
@@ -25,7 +25,7 @@ export async function startFamily(owner: Owner, options: StartOptions = {}): Pro
   const env = { PROMETHEUS_METRICS_PORT: String(port), ...options.env };
   const args = [fixture('does-as-it-is-told.mjs'), fixture('counts-its-answers.mjs')];
   // Before start() begins to wait for its end, which does not come while a detached child has its output.
-  owner.after(() => {
+  atEnd(owner, () => {
     const started = running.output.stdout.matchAll(/^(?:fork|spawn|exec|detach|wipe) (\d+)$/gm);
     for (const [, pid] of started) kill(Number(pid));
   });

@@ -1,12 +1,12 @@
 /** The client of the system tests for HTTP/2: whole requests on one session. */
 import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2';
-import type { Owner } from './processes.ts';
+import { atEnd, type Owner } from './processes.ts';
 
 /** A session that lasts as long as its test; with https its server's certificate is not asked for. */
 export async function openSession(owner: Owner, url: string): Promise<ClientHttp2Session> {
   const session = connect(url, { rejectUnauthorized: false });
-  owner.after(() => session.destroy());
+  atEnd(owner, () => session.destroy());
   await once(session, 'connect');
   return session.on('error', () => {});
 }

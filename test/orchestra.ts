@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sample } from './exposition.ts';
-import { fixture, type Owner, type Running, type StartOptions, start, until } from './processes.ts';
+import { atEnd, fixture, type Owner, type Running, type StartOptions, start, until } from './processes.ts';
 import { request } from './requests.ts';
 
 /** Names of samples that never fall: counters, and what histograms count. */
@@ -133,7 +133,7 @@ export function watchTotals(
     stopped = true;
     return all;
   };
-  owner.after(async () => {
+  atEnd(owner, async () => {
     await stop().catch(() => {});
   });
   return { seen, failed: all, stop };

@@ -9,8 +9,7 @@ import { createServer as createHttp2Server, type ServerHttp2Session } from 'node
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import type { Sample } from './exposition.ts';
-import type { Owner } from './processes.ts';
-import { freePort } from './redis-server.ts';
+import { atEnd, freePort, type Owner } from './processes.ts';
 
 // Of a gRPC message.
 const GRPC_PREFIX = 5;
@@ -83,7 +82,7 @@ export async function startReceiver(owner: Owner, { closed = false } = {}): Prom
       await once(server, 'listening');
     },
   };
-  owner.after(async () => {
+  atEnd(owner, async () => {
     for (const end of receiver.senders) await end();
     await receiver.close();
   });
@@ -110,7 +109,7 @@ export async function startGrpcReceiver(owner: Owner): Promise<Pick<Receiver, 'u
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  owner.after(() => {
+  atEnd(owner, () => {
     server.close();
     for (const session of sessions) session.destroy();
   });

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fixture, freshDirectory, type Owner, ROOT, until } from './processes.ts';
+import { atEnd, fixture, freshDirectory, type Owner, ROOT, until } from './processes.ts';
 
 const BIN = join(ROOT, 'node_modules/pm2/bin');
 const REGISTER = '@x/gunicorn-otel/register';
@@ -70,7 +70,7 @@ export async function startPm2(owner: Owner, apps: Pm2App[] | string, options: P
   };
   // A test run that is interrupted must not leave a daemon behind.
   process.on('exit', killAll);
-  owner.after(() => {
+  atEnd(owner, () => {
     process.off('exit', killAll);
     killAll();
     rmSync(home, { recursive: true, force: true });

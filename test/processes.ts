@@ -26,7 +26,7 @@ export type Preload = keyof typeof PRELOADS;
 
 /** Whatever calls back when it is over: a test's context, or `{ after }` of node:test for a whole file. */
 export interface Owner {
-  after(end: () => void | Promise<void>): void;
+  after(end: () => unknown): void;
 }
 
 export interface StartOptions {
@@ -58,7 +58,7 @@ export interface Running {
   scrape(url?: string): Promise<Sample[]>;
 }
 
-const ends = new WeakMap<Owner, (() => void | Promise<void>)[]>();
+const ends = new WeakMap<Owner, (() => unknown)[]>();
 
 // A test that is interrupted must not leave its programs behind.
 const alive = new Set<ChildProcess>();
@@ -193,13 +193,16 @@ export async function startCluster(
 }
 
 /** Last begun, first ended: a program is gone before the directory that it would make again. */
-export function atEnd(owner: Owner, end: () => void | Promise<void>): void {
+export function atEnd(owner: Owner, end: () => unknown): void {
   const known = ends.get(owner);
   if (known) return void known.unshift(end);
   const all = [end];
   ends.set(owner, all);
   owner.after(async () => {
-    for (const each of all) await each();
+    const failures: unknown[] = [];
+    // One that fails leaves the others to end: a program that is left alive keeps its test file, and the whole run, alive.
+    for (const each of all) await (async () => each())().catch((error) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   });
 }
 

@@ -6,7 +6,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer as createPlainServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { until } from './processes.ts';
+import { atEnd, until } from './processes.ts';
 import { get } from './request-count.ts';
 import { connect } from './requests.ts';
 import { listen, watch } from './watched-http.ts';
@@ -211,7 +211,7 @@ describe('a server', () => {
   it('that is none of HTTP is left alone', async (t) => {
     const { connectionErrors } = watch(t);
     const server = createPlainServer((socket) => socket.end()).listen(0, '127.0.0.1');
-    t.after(() => server.close());
+    atEnd(t, () => server.close());
     await once(server, 'listening');
     const before = server.eventNames();
     const { socket } = await connect((server.address() as AddressInfo).port, NO_REQUEST);

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { expressRoute } from '../src/record/express-route.ts';
+import { atEnd } from './processes.ts';
 import { request } from './requests.ts';
 
 // Neither brings types of its own, and the two are alike here.
@@ -118,7 +119,7 @@ async function routeOf(
     seen = incoming;
     app(incoming, response);
   }).listen(0);
-  t.after(() => server.close());
+  atEnd(t, () => server.close());
   const answer = await request(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`);
   assert.equal(answer.status, 200, answer.body);
   return expressRoute(seen!, status);

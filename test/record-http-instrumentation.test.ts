@@ -12,7 +12,7 @@ import { instrumentHttp, type Recorded } from '../src/record/http-instrumentatio
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { makeCertificate, NO_OPENSSL } from './certificates.ts';
 import { catchLines } from './lines.ts';
-import { freshDirectory, type Owner, until } from './processes.ts';
+import { atEnd, freshDirectory, type Owner, until } from './processes.ts';
 import { get as bytesOf } from './request-count.ts';
 import { connect, request } from './requests.ts';
 import { listen, watch } from './watched-http.ts';
@@ -45,14 +45,14 @@ function instrumentAsTheApp(owner: Owner) {
   // As it does when the app requires node:http.
   const definition = own.getModuleDefinitions().find(({ name }) => name === 'http')!;
   definition.patch!(http);
-  owner.after(() => definition.unpatch!(http));
+  atEnd(owner, () => definition.unpatch!(http));
   return recorded;
 }
 
 describe('requests of an instrumented process', () => {
   it('count with what is recorded when they close, duration and all', async (t) => {
     const instrumented = instrument()!;
-    t.after(instrumented.stop);
+    atEnd(t, instrumented.stop);
     const told: (Recorded | undefined)[] = [];
     const { url } = await listen(
       t,

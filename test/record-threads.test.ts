@@ -15,7 +15,7 @@ import { ownMark } from '../src/snapshot/process-mark.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { noteThreads, OWN_THREAD, startedThreads } from '../src/started-threads.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
-import { freshDirectory } from './processes.ts';
+import { atEnd, freshDirectory } from './processes.ts';
 import { seriesIn } from './scenes.ts';
 
 const THREAD = `require('node:worker_threads').parentPort.once('message', (code) => process.exit(code));`;
@@ -156,7 +156,7 @@ describe('a thread that takes the place of one', () => {
     const { begin, exits, ends } = watched(t);
     const own = async () => {
       const worker = new OwnThread(THREAD, { eval: true });
-      t.after(() => worker.terminate());
+      atEnd(t, () => worker.terminate());
       await once(worker, 'online');
     };
     await own();
@@ -194,12 +194,12 @@ function watched(t: TestContext, clusterId = 0) {
     onExit: (worker) => told.push(worker),
     onError: (error) => errors.push(error),
   });
-  t.after(stop);
+  atEnd(t, stop);
   let watching = true;
   // A thread that runs, and its file as the thread would have written it.
   const begin = async (file: Last | 'no member' | 'damaged' = {}) => {
     const worker = new Worker(THREAD, { eval: true });
-    t.after(() => worker.terminate());
+    atEnd(t, () => worker.terminate());
     await once(worker, 'online');
     const path = join(directory, snapshotFile(ownMark(), worker.threadId));
     if (file === 'damaged') writeFileSync(path, 'x');

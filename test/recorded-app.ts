@@ -9,7 +9,7 @@ import { OWN_SCOPE } from '../src/snapshot/own-metrics.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { SnapshotWriter } from '../src/snapshot/writer.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
-import { freshDirectory, type Owner } from './processes.ts';
+import { atEnd, freshDirectory, type Owner } from './processes.ts';
 
 /** Begins to record as a process does. Observable instruments are not asked unless an interval is told. */
 export function startRecording(
@@ -28,7 +28,7 @@ export function startRecording(
     maxSeries: 2000,
     ...options,
   });
-  owner.after(() => {
+  atEnd(owner, () => {
     stop();
     writer.close();
   });

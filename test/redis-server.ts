@@ -1,9 +1,8 @@
 /** A real Redis for the tests that need one: Debian's, on a free port, keeping nothing, ended with its test. */
 import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { promisify } from 'node:util';
-import { freshDirectory, type Owner, until } from './processes.ts';
+import { atEnd, freePort, freshDirectory, type Owner, until } from './processes.ts';
 
 /** Why tests with Redis are skipped; false when they are not. */
 export const NO_REDIS =
@@ -28,7 +27,7 @@ export async function startRedis(owner: Owner, ...more: string[]): Promise<Redis
   const directory = freshDirectory(owner);
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory];
   let child = spawnServer();
-  owner.after(() => void child.kill('SIGKILL'));
+  atEnd(owner, () => void child.kill('SIGKILL'));
   const cli: RedisServer['cli'] = async (...command) =>
     (await promisify(execFile)('redis-cli', ['-p', String(port), ...command])).stdout.trimEnd();
   await ready();
@@ -64,14 +63,4 @@ export async function startRedis(owner: Owner, ...more: string[]): Promise<Redis
   function ready() {
     return until(async () => /PONG|NOAUTH/.test(await cli('ping').catch(() => '')), 'redis-server answers', 10_000);
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { ProcessMark } from '../src/snapshot/process-mark.ts';
-import type { Owner } from './processes.ts';
+import { atEnd, type Owner } from './processes.ts';
 
 export interface Sleeper {
   readonly mark: ProcessMark;
@@ -14,7 +14,7 @@ export interface Sleeper {
 /** Starts a process that is killed with its test at the latest. */
 export async function startSleeper(owner: Owner): Promise<Sleeper> {
   const child = spawn('sleep', ['600'], { stdio: 'ignore' });
-  owner.after(() => {
+  atEnd(owner, () => {
     child.kill('SIGKILL');
   });
   await once(child, 'spawn');

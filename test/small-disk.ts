@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Owner } from './processes.ts';
+import { atEnd, type Owner } from './processes.ts';
 
 export interface SmallDisk {
   readonly path: string;
@@ -19,7 +19,7 @@ export const noDisk: string | false = canMount() ? false : 'no right to mount a 
 /** @param kilobytes - what fits on it */
 export function smallDisk(owner: Owner, kilobytes: number): SmallDisk {
   const path = mount(kilobytes);
-  owner.after(() => unmount(path));
+  atEnd(owner, () => unmount(path));
   const filler = join(path, 'filler');
   return {
     path,

@@ -21,7 +21,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { deleteSnapshot, listSnapshots, markEnded, snapshotFile } from '../src/snapshot/directory.ts';
 import { createGroupDirectory, isLiveGroup, removeGroup, sweepDeadGroups } from '../src/snapshot/group.ts';
 import { isAlive, ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
-import { freshDirectory, until } from './processes.ts';
+import { atEnd, freshDirectory, until } from './processes.ts';
 import { deadMark, markOf, startSleeper } from './sleepers.ts';
 
 const NOBODY = 65_534;
@@ -138,7 +138,7 @@ describe('a mark', () => {
   it('of a zombie is dead', async (t) => {
     // The shell becomes a sleep, which waits for no child.
     const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
-    t.after(() => parent.kill('SIGKILL'));
+    atEnd(t, () => parent.kill('SIGKILL'));
     const [output] = await once(parent.stdout, 'data');
     const mark = markOf(Number(String(output)));
     assert.ok(isAlive(mark));

@@ -7,7 +7,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { performance } from 'node:perf_hooks';
 import { describe, it, type TestContext } from 'node:test';
 import { isAlive, ownMark, pidNamespace, markOf as readMarkOf } from '../src/snapshot/process-mark.ts';
-import { until } from './processes.ts';
+import { atEnd, until } from './processes.ts';
 import { deadMark, markOf, startSleeper } from './sleepers.ts';
 
 describe('a mark', () => {
@@ -20,7 +20,7 @@ describe('a mark', () => {
     for (const title of ['a b', ') Z 1 (', 'x) X', '))) Z']) {
       const source = `process.title = ${JSON.stringify(title)}; console.log('ready'); setInterval(() => {}, 1000);`;
       const child = spawn(process.execPath, ['--eval', source], { stdio: ['ignore', 'pipe', 'inherit'] });
-      t.after(() => child.kill('SIGKILL'));
+      atEnd(t, () => child.kill('SIGKILL'));
       await once(child.stdout, 'data');
       const mark = markOf(child.pid!);
       assert.ok(isAlive(mark), title);

@@ -7,7 +7,7 @@ import { decodeSnapshot, SLOT_HEADER_BYTES, type Snapshot } from '../src/snapsho
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { SnapshotWriter, type WriterOptions } from '../src/snapshot/writer.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
-import { freshDirectory, until } from './processes.ts';
+import { atEnd, freshDirectory, until } from './processes.ts';
 
 // Long enough that a machine under load does not pause so long by itself.
 const UNRESPONSIVE_AFTER_MS = 500;
@@ -95,7 +95,7 @@ function open(t: TestContext, options: Partial<WriterOptions> = {}) {
     onStateChange,
     ...options,
   });
-  t.after(() => writer.close());
+  atEnd(t, () => writer.close());
   return { writer, table, read: (): Snapshot => decodeSnapshot(readFileSync(path)) };
 }
 

@@ -19,7 +19,7 @@ import { ownMark } from '../src/snapshot/process-mark.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { HEARTBEAT_MS, SnapshotWriter } from '../src/snapshot/writer.ts';
 import { IDENTITY, recordings, tableOf } from './arbitrary-tables.ts';
-import { freshDirectory, until } from './processes.ts';
+import { atEnd, freshDirectory, until } from './processes.ts';
 
 // Readers that poll faster than any scraper may find a file torn three times in a row, which they say.
 setLogLevel('none');
@@ -346,7 +346,7 @@ function open(t: TestContext, options: OpenOptions = {}) {
     flushIntervalMs: options.flushIntervalMs ?? 10,
     onStateChange: (error) => told.push(error ? (error as NodeJS.ErrnoException).code : 'works'),
   });
-  t.after(() => writer.close());
+  atEnd(t, () => writer.close());
   return { writer, table, path, told };
 }
 
@@ -400,7 +400,11 @@ function startWriter(
   args: readonly string[],
 ): { child: ChildProcess; published: () => number } {
   const child = spawn(process.execPath, [ENDLESS_WRITER, path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(() => child.kill('SIGKILL'));
+  const ended = once(child, 'close');
+  atEnd(t, async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output = (output + text).slice(-40);

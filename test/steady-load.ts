@@ -1,6 +1,6 @@
 /** Clients that ask the processes of a group in turn, all the time, and remember who answered what and when. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Owner } from './processes.ts';
+import { atEnd, type Owner } from './processes.ts';
 import { request } from './requests.ts';
 
 const PAUSE_MS = 5;
@@ -36,6 +36,6 @@ export function startLoad(owner: Owner, ports: () => number[], clients = 2): Loa
     stopped = true;
     await all;
   };
-  owner.after(stop);
+  atEnd(owner, stop);
   return { answers, sent: () => sent, stop };
 }

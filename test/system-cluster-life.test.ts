@@ -23,7 +23,7 @@ const OF_THE_CONTRACT = [/^gunicorn_worker_cpu_percent use base unit "ratio" ins
 
 let text = '';
 let samples: Sample[] = [];
-const ends: (() => void | Promise<void>)[] = [];
+const ends: (() => unknown)[] = [];
 after(async () => {
   for (const end of ends.reverse()) await end();
 });
@@ -58,7 +58,7 @@ test('promtool has nothing against it but the names that the contract gives', { 
   );
 });
 
-async function live(owner: { after(end: () => void | Promise<void>): void }): Promise<string> {
+async function live(owner: { after(end: () => unknown): void }): Promise<string> {
   const env = { GUNICORN_OTEL_UNRESPONSIVE_AFTER: '2', GUNICORN_WORKERS: '2' };
   const cluster = start(owner, [fixture('keeps-workers.mjs'), fixture('lives-a-worker-life.mjs'), '2'], { env });
   const primary = (signal: NodeJS.Signals) => cluster.child.kill(signal);

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { createClient } from 'redis';
+import { encodeValue } from '../src/export/group-value.ts';
 import { parseExposition, type Sample, select, sum } from './exposition.ts';
 import { ANSWERS } from './one-endpoint.ts';
-import { type Cluster, freshDirectory, ROOT, type Running, start, startCluster, until } from './processes.ts';
+import { atEnd, type Cluster, freshDirectory, ROOT, type Running, start, startCluster, until } from './processes.ts';
 import { NO_REDIS, type RedisServer, startRedis } from './redis-server.ts';
 import { COUNT } from './request-count.ts';
 import { request, requests } from './requests.ts';
@@ -12,6 +14,8 @@ import { request, requests } from './requests.ts';
 const CLI = join(ROOT, 'dist/src/cli.js');
 const GROUPS = 3;
 const REQUESTS = 10;
+// Of those that have gone a thousand are remembered.
+const MANY_GROUPS = 1200;
 
 // A suite that is skipped is not counted as skipped; this is, and .ci/run fails of it.
 it('there is a Redis to test with', { skip: NO_REDIS }, () => {});
@@ -65,6 +69,19 @@ describe('serve --redis', { skip: NO_REDIS }, () => {
     assert.equal(fleet.output.stderr.match(/econnrefused/g)?.length, 1);
   });
 
+  it('adds nothing twice when it is larger than what is remembered of those that have gone', async (t) => {
+    const redis = await startRedis(t);
+    const fleet = await serveFleet(t, redis, '--sum');
+    for (const value of [1, 2, 3]) {
+      await writeGroups(t, redis, MANY_GROUPS, value);
+      const all = await until(async () => {
+        const samples = await scrape(fleet);
+        return sum(samples, 'jobs_total') >= MANY_GROUPS * value && sum(samples, 'jobs_total');
+      }, `round ${value}`);
+      assert.equal(all, MANY_GROUPS * value);
+    }
+  });
+
   it('passes over what is no value of ours, and counts it', async (t) => {
     const redis = await startRedis(t);
     await redis.cli('set', 'gunicorn:shop:x', 'nonsense');
@@ -108,6 +125,23 @@ async function startGroups(t: TestContext): Promise<{ redis: RedisServer; groups
   );
   for (const { port } of groups) await requests(`http://127.0.0.1:${port}/`, REQUESTS);
   return { redis, groups };
+}
+
+// As groups do, but all at once: each has counted to `count`.
+async function writeGroups(t: TestContext, redis: RedisServer, groups: number, count: number): Promise<void> {
+  const client = createClient({ socket: { port: redis.port } });
+  await client.connect();
+  atEnd(t, () => client.isOpen && client.destroy());
+  for (let i = 0; i < groups; i += 1) {
+    const key = `gunicorn:shop:box-${i}`;
+    const when = { startMs: 1, writtenAtMs: count, intervalMs: 60_000 };
+    const series = [{ labels: {}, value: count }];
+    const families = [{ name: 'jobs_total', type: 'counter' as const, help: 'Jobs', series }];
+    const value = { service: 'shop', id: `box-${i}`, host: 'box', pid: i, ...when, resource: {}, families };
+    await client.set(key, encodeValue(value));
+    await client.zAdd('gunicorn:index', { score: count, value: key });
+  }
+  client.destroy();
 }
 
 async function serveFleet(

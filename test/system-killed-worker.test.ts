@@ -4,7 +4,7 @@ import { Agent } from 'node:http';
 import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sum } from './exposition.ts';
-import { type Cluster, startCluster, until } from './processes.ts';
+import { atEnd, type Cluster, startCluster, until } from './processes.ts';
 import { active, COUNT, settled } from './request-count.ts';
 import { request, requests } from './requests.ts';
 
@@ -47,9 +47,9 @@ test('totals never fall while workers are killed under load, and end within the 
   const cluster = await startCluster(t, APP, 3);
   await cluster.metricsUrl();
   const load = startLoad(cluster, 6);
-  t.after(load.stop);
+  atEnd(t, load.stop);
   const totals = watchTotals(cluster, [COUNT, 'shop_answers_total', 'http_server_response_body_size_bytes_sum']);
-  t.after(totals.stop);
+  atEnd(t, totals.stop);
 
   const killedAt = new Map<number, number>();
   for (let kill = 1; kill <= 5; kill += 1) {

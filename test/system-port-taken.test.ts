@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseExposition, sum } from './exposition.ts';
-import { start, startApp, startCluster, until } from './processes.ts';
+import { atEnd, start, startApp, startCluster, until } from './processes.ts';
 import { COUNT } from './request-count.ts';
 import { request, requests } from './requests.ts';
 
@@ -66,7 +66,7 @@ test('a second program on the same port leaves the metrics of the first alone', 
 
 async function takePort(t: TestContext): Promise<{ port: number; server: Server }> {
   const server = createServer((socket) => socket.destroy()).listen(0, '0.0.0.0');
-  t.after(() => server.close());
+  atEnd(t, () => server.close());
   await once(server, 'listening');
   return { port: (server.address() as { port: number }).port, server };
 }

@@ -36,13 +36,13 @@ interface Target {
 }
 
 let prometheus: PrometheusServer;
-const ends: (() => void | Promise<void>)[] = [];
+const ends: (() => unknown)[] = [];
 after(async () => {
   for (const end of ends) await end();
 });
 before(async () => {
   if (skip) return;
-  const owner = { after: (end: () => void | Promise<void>) => void ends.push(end) };
+  const owner = { after: (end: () => unknown) => void ends.push(end) };
   const redis = await startRedis(owner);
   const receiver = await startReceiver(owner);
   const env = {

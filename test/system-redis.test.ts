@@ -8,8 +8,8 @@ import { SETTINGS } from '@x/gunicorn-otel';
 import { decodeValue, type GroupValue } from '../src/export/group-value.ts';
 import { startExportingProcess, startGroup, still } from './exporting-group.ts';
 import { type Sample, select, sum } from './exposition.ts';
-import { fixture, freshDirectory, startCluster, until } from './processes.ts';
-import { freePort, NO_REDIS, type RedisServer, startRedis } from './redis-server.ts';
+import { fixture, freePort, freshDirectory, startCluster, until } from './processes.ts';
+import { NO_REDIS, type RedisServer, startRedis } from './redis-server.ts';
 import { request, requests } from './requests.ts';
 import { measure, serve } from './scenes.ts';
 

@@ -10,7 +10,7 @@ import { SLOT_HEADER_BYTES } from '../src/snapshot/layout.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { SnapshotWriter } from '../src/snapshot/writer.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
-import { freshDirectory, type Owner, until } from './processes.ts';
+import { atEnd, freshDirectory, type Owner, until } from './processes.ts';
 import { seriesIn } from './scenes.ts';
 
 const DURATION_BUCKETS = [1];
@@ -26,7 +26,7 @@ export function watch(owner: Owner, options: Pick<HttpOptions, 'hooks' | 'ignore
   const onStateChange = () => {};
   const writer = new SnapshotWriter({ path, identity: IDENTITY, table, flushIntervalMs: 10, onStateChange });
   const http = watchSources({ requests, writer, failures, ...options });
-  owner.after(() => {
+  atEnd(owner, () => {
     http.stop();
     writer.close();
   });
@@ -73,7 +73,7 @@ export async function listen(owner: Owner, server: Server): Promise<{ port: numb
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  owner.after(() => {
+  atEnd(owner, () => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });

@@ -22,7 +22,9 @@ import {
 export interface FleetReaderOptions {
   readonly settings: RedisSettings & { readonly redisKeyPrefix?: string; readonly redisForwardIntervalMs?: number };
   /** Told each value that was written anew. */
-  readonly onValue: (value: GroupValue) => void;
+  readonly onValue: (value: GroupValue) => unknown;
+  /** Told when a look is over, and `instances` are those that it has found. */
+  readonly onRead: () => unknown;
 }
 
 /** What became of reading; shown by the fleet's own metrics. */
@@ -120,6 +122,7 @@ export class FleetReader {
     for (let i = 0; i < changed.length; i += AT_ONCE) await this.#fetch(client, changed.slice(i, i + AT_ONCE), next);
     await this.#dropExpired(client, next, performance.now());
     this.#known = next;
+    this.#options.onRead();
   }
 
   async #fetch(client: RedisClient, changed: readonly [string, string][], next: Map<string, Known>): Promise<void> {

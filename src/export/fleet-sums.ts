@@ -25,6 +25,8 @@ export interface SummedFamily extends Pick<ValueFamily, 'name' | 'type' | 'help'
 
 // Instances that have gone and may be seen again, after Redis was away say: they are not to be added anew.
 const MAX_GONE = 1000;
+// Names of metrics, of all services that ever were; what comes after is left out, and counted.
+const MAX_FAMILIES = 10_000;
 const OVERFLOW = { otel_metric_overflow: 'true' };
 
 /** Adds up counters and histograms, without `worker_id`: who counted is not what a fleet is asked for. */
@@ -56,7 +58,7 @@ export class FleetSums {
     for (const key of before.keys()) seen.delete(key);
   }
 
-  /** Forgets the oldest of those that have gone, when they are many. @param living - ids */
+  /** Forgets the oldest of those that have gone, when they are many. @param living - ids of all that are there */
   forget(living: ReadonlySet<string>): void {
     const gone = [...this.#seen.keys()].filter((id) => !living.has(id));
     for (const id of gone.slice(0, Math.max(0, gone.length - MAX_GONE))) this.#seen.delete(id);
@@ -87,6 +89,10 @@ export class FleetSums {
     const known = this.families.get(key);
     // Two versions of one app may disagree about what a metric is: the first has said it.
     if (known) return known.type === type ? known : undefined;
+    if (this.families.size >= MAX_FAMILIES) {
+      this.#countOverflow(name);
+      return undefined;
+    }
     const family = { service, name, type, help, bounds, sums: new Map<string, Sum>() };
     this.families.set(key, family);
     return family;
@@ -96,12 +102,18 @@ export class FleetSums {
     const key = JSON.stringify(labels);
     const isFull = !sums.has(key) && sums.size >= this.#maxSeries;
     const [place, own] = isFull ? [JSON.stringify(OVERFLOW), OVERFLOW] : [key, labels];
-    if (isFull) this.overflow.set(name, (this.overflow.get(name) ?? 0) + 1);
+    if (isFull) this.#countOverflow(name);
     const known = sums.get(place);
     if (known) return known.cell;
     const cell = new Float64Array(width);
     sums.set(place, { labels: own, cell });
     return cell;
+  }
+
+  // Names beyond those that are known share one count: they may be anything.
+  #countOverflow(name: string): void {
+    const metric = this.overflow.has(name) || this.overflow.size < this.#maxSeries ? name : 'other';
+    this.overflow.set(metric, (this.overflow.get(metric) ?? 0) + 1);
   }
 }
 

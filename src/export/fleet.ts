@@ -22,11 +22,8 @@ export function startFleet({ settings, sum }: FleetOptions): { readonly url: Pro
   const sums = new FleetSums(settings);
   const reader = new FleetReader({
     settings,
-    onValue(value) {
-      if (!sum) return;
-      sums.add(value);
-      sums.forget(new Set(reader.instances.map(({ id }) => id)));
-    },
+    onValue: (value) => sum && sums.add(value),
+    onRead: () => sum && sums.forget(new Set(reader.instances.map(({ id }) => id))),
   });
   const collect: MetricProducer['collect'] = async () => {
     const { instances } = reader;

@@ -33,7 +33,7 @@ interface Figures {
 /** @throws when there is no redis-server on the path */
 export async function fleet(report: Report): Promise<void> {
   if (NO_REDIS) throw new Error(NO_REDIS);
-  const ends: (() => void | Promise<void>)[] = [];
+  const ends: (() => unknown)[] = [];
   try {
     const redis = await startRedis({ after: (end) => void ends.push(end) });
     const client = createClient({ socket: { port: redis.port } });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { sum } from '../exposition.ts';
-import { startCluster, until } from '../processes.ts';
+import { atEnd, startCluster, until } from '../processes.ts';
 import { NO_REDIS, startRedis } from '../redis-server.ts';
 import { COUNT } from '../request-count.ts';
 import { request, requests } from '../requests.ts';
@@ -27,7 +27,7 @@ export async function groupWeight(report: Report): Promise<void> {
       res.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
     }).listen(0, '127.0.0.1');
     await once(receiver, 'listening');
-    owner.after(() => void receiver.close());
+    atEnd(owner, () => void receiver.close());
     const env = {
       REDIS_ENABLED: 'true',
       REDIS_PORT: String(redis.port),

@@ -6,12 +6,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Owner } from '../processes.ts';
-import { cpuNanoseconds } from './cpu-time.ts';
+import { atEnd, type Owner } from '../processes.ts';
 import { assertCounted, type Server, scratchOfVariants, serve, titleOf, variantsOf } from './hello-servers.ts';
 import type { Findings, Task } from './load-generator.ts';
 import { owned } from './owned.ts';
 import type { Report } from './report.ts';
+import { cpuMs } from './schedstat.ts';
 import { median, spread, turns } from './statistics.ts';
 
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 15);
@@ -102,7 +102,7 @@ async function play(generate: Generate, all: readonly Measured[], requestsPerSec
 function generator(owner: Owner): Generate {
   const child: ChildProcess = fork(fileURLToPath(new URL('load-generator.js', import.meta.url)));
   const ended = once(child, 'exit');
-  owner.after(async () => {
+  atEnd(owner, async () => {
     child.kill();
     await ended;
   });
@@ -112,11 +112,11 @@ function generator(owner: Owner): Generate {
   return async (measured, task) => {
     const { running, port } = measured.server;
     measured.sent += task.count;
-    const beforeNs = cpuNanoseconds(running.pid);
-    const beforeMs = performance.now();
+    const before = cpuMs([running.pid]);
+    const from = performance.now();
     child.send({ ...task, port, path: PATH } satisfies Task);
     const [findings] = (await Promise.race([once(child, 'message'), failed])) as [Findings];
-    const busy = (cpuNanoseconds(running.pid) - beforeNs) / 1e6 / (performance.now() - beforeMs);
+    const busy = (cpuMs([running.pid]) - before) / (performance.now() - from);
     return { ...findings, busy };
   };
 }

@@ -3,7 +3,7 @@ import type { Owner } from '../processes.ts';
 
 /** @param work - given an owner whose ends come when it is over, last begun first */
 export async function owned<T>(work: (owner: Owner) => Promise<T>): Promise<T> {
-  const ends: (() => void | Promise<void>)[] = [];
+  const ends: (() => unknown)[] = [];
   // Of a process that exits there is no time but for what needs none: to kill.
   const interrupted = () => ends.forEach((end) => void end());
   process.once('exit', interrupted);

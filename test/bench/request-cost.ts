@@ -6,7 +6,6 @@
  */
 import type { Owner } from '../processes.ts';
 import { closedLoop, requestFor } from './closed-loop.ts';
-import { cpuNanoseconds } from './cpu-time.ts';
 import {
   assertCounted,
   type Framework,
@@ -20,6 +19,7 @@ import {
 } from './hello-servers.ts';
 import { owned } from './owned.ts';
 import type { Report } from './report.ts';
+import { cpuMs } from './schedstat.ts';
 import type { Scratch } from './scratch.ts';
 import { median, spread, turns } from './statistics.ts';
 
@@ -103,9 +103,9 @@ async function live(
   for (let round = from - WARM_UP_ROUNDS; round < until; round += 1) {
     for (const { variant, path, rounds } of turns(costs, Math.abs(round))) {
       const { running, port } = servers.get(variant)!;
-      const before = cpuNanoseconds(running.pid);
+      const beforeMs = cpuMs([running.pid]);
       await closedLoop(port, path.requests, requests);
-      if (round >= from) rounds.push((cpuNanoseconds(running.pid) - before) / requests / 1000);
+      if (round >= from) rounds.push(((cpuMs([running.pid]) - beforeMs) * 1000) / requests);
     }
   }
   const sent = (until - from + WARM_UP_ROUNDS) * requests * (costs.length / variants.length);

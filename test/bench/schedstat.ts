@@ -8,7 +8,7 @@ export interface ThreadTimes {
   readonly waitedMs: number;
 }
 
-/** CPU time of all threads of these processes, those that have ended not included. */
+/** CPU time of all threads of these processes, those that have ended not included; in milliseconds. */
 export function cpuMs(pids: readonly number[]): number {
   let sum = 0;
   for (const pid of pids) {

@@ -14,7 +14,7 @@ import { snapshotFile } from '../../src/snapshot/directory.ts';
 import { SnapshotFile } from '../../src/snapshot/file.ts';
 import { SLOT_HEADER_BYTES } from '../../src/snapshot/layout.ts';
 import { SeriesTable } from '../../src/snapshot/series-table.ts';
-import { freshDirectory, type Owner } from '../processes.ts';
+import { atEnd, freshDirectory, type Owner } from '../processes.ts';
 import { type Sleeper, startSleeper } from '../sleepers.ts';
 import { download } from './download.ts';
 import { owned } from './owned.ts';
@@ -168,7 +168,7 @@ async function measureThread(owner: Owner, group: string, { labels }: Case): Pro
 
 function startReader(owner: Owner, program: string, group: string, labels = 'standard'): ChildProcess {
   const child = spawn(process.execPath, [program, group, labels], { stdio: ['pipe', 'pipe', 'inherit'] });
-  owner.after(() => void child.kill('SIGKILL'));
+  atEnd(owner, () => void child.kill('SIGKILL'));
   return child;
 }
 

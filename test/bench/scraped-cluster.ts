@@ -6,7 +6,7 @@ import { cpSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fixture, freshDirectory, type Owner, start, until } from '../processes.ts';
+import { atEnd, fixture, freshDirectory, type Owner, start, until } from '../processes.ts';
 import { type Download, download } from './download.ts';
 import type { Variant } from './variants.ts';
 
@@ -101,7 +101,7 @@ async function listenForMembers(owner: Owner, path: string): Promise<readonly Me
     });
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
-  owner.after(() => {
+  atEnd(owner, () => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });

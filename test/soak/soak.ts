@@ -4,7 +4,7 @@ import { soak } from './run.ts';
 
 const seconds = Number(process.env['SOAK_SECONDS'] ?? 300);
 const seed = Number(process.env['SOAK_SEED'] ?? Date.now() % 2 ** 32);
-const ends: (() => void | Promise<void>)[] = [];
+const ends: (() => unknown)[] = [];
 
 console.log(`soaking for ${seconds} s, SOAK_SEED=${seed}`);
 try {
