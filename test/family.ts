@@ -24,12 +24,12 @@ export async function startFamily(owner: Owner, options: StartOptions = {}): Pro
   const port = await freePort();
   const env = { PROMETHEUS_METRICS_PORT: String(port), ...options.env };
   const args = [fixture('does-as-it-is-told.mjs'), fixture('counts-its-answers.mjs')];
-  // Before start() begins to wait for its end, which does not come while a detached child has its output.
+  const running = start(owner, args, { ...options, env, stdin: 'pipe' });
+  // Its end does not come while a detached child has its output.
   atEnd(owner, () => {
     const started = running.output.stdout.matchAll(/^(?:fork|spawn|exec|detach|wipe) (\d+)$/gm);
     for (const [, pid] of started) kill(Number(pid));
   });
-  const running = start(owner, args, { ...options, env, stdin: 'pipe' });
   const endpoint = endpointAt(port);
   const tell = (line: string) => void running.child.stdin!.write(`${line}\n`);
   const ports = () =>
