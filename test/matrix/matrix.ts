@@ -20,7 +20,8 @@ const SYSTEM = /^(?:system|framework|example)-.*\.test\.js$/;
 const APART = /^system-(?:tarball|soak|disk-full|recycled-pid)/;
 const CORE =
   /^(?:framework-\w+|system-(?:ways|cluster-life|killed-worker|threads|children|app-metrics|app-ends|own-sdk|own-readers|beside-node-sdk|prom-client|node-runs|public-api|request-kinds|request-failures|connection-errors|errors-of-others|signals|transparency|http2|upgrades|http-source|runtime-metrics|exporter-thread))\.test\.js$/;
-
+// As in package.json. What does not end by itself fails by its name.
+const TEST = ['--test', '--test-timeout=600000', '--test-reporter=spec'];
 const MOST_AGAIN = 3;
 
 const { values, positionals } = parseArgs({ options: { core: { type: 'boolean' } }, allowPositionals: true });
@@ -47,16 +48,18 @@ function run(name: string): { passed: boolean; text: string } {
 function test(name: string, { directory, env, versions }: Installed): { passed: boolean; text: string } {
   const tests = join(directory, 'dist', 'test');
   const files = readdirSync(tests).filter((file) => (values.core ? CORE : SYSTEM).test(file) && !APART.test(file));
-  const args = ['--test', '--test-concurrency=1', '--test-reporter=spec'];
-  const run = (more: readonly string[]) =>
-    spawnSync('node', more, {
+  const run = (concurrency: number, which: readonly string[]) =>
+    spawnSync('node', [...TEST, `--test-concurrency=${concurrency}`, ...which], {
       cwd: directory,
       env,
       encoding: 'utf8',
       maxBuffer: 1e9,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-  const { status, stdout } = run([...args, ...files.map((file) => join('dist', 'test', file))]);
+  const { status, stdout } = run(
+    2,
+    files.map((file) => join('dist', 'test', file)),
+  );
   const count = (what: string) => new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(stdout)?.[1] ?? '?';
   const counts = `${count('pass')} passed, ${count('fail')} failed, ${count('skipped')} skipped`;
   const text = `Node ${name} (${versions}): ${files.length} files, ${counts}`;
@@ -64,6 +67,6 @@ function test(name: string, { directory, env, versions }: Installed): { passed: 
   console.log(stdout.slice(Math.max(0, stdout.indexOf('✖ failing tests:'))));
   // As in .ci/run: what has failed is run again, alone; failing twice, or in many places, is failing.
   const failed = [...new Set([...stdout.matchAll(/^test at (dist\/test\/[^:]+):/gm)].map(([, file]) => file!))];
-  const passed = failed.length > 0 && failed.length <= MOST_AGAIN && run([...args, ...failed]).status === 0;
+  const passed = failed.length > 0 && failed.length <= MOST_AGAIN && run(1, failed).status === 0;
   return { passed, text: passed ? `${text}; passed only when run again: ${failed}` : text };
 }
