@@ -24,7 +24,8 @@ import type { Scratch } from './scratch.ts';
 import { median, spread, turns } from './statistics.ts';
 
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 18);
-const WARM_UP_ROUNDS = 2;
+// Each starts an exporter of its own, and has its code compiled.
+const WARM_UP_ROUNDS = 3;
 const LIVES = Math.min(3, ROUNDS);
 const OTHER_NODE = 24;
 const LIMIT = 1;
@@ -41,8 +42,8 @@ type Path = typeof USERS;
 /** Enough requests for a fraction of a second. */
 const FRAMEWORKS: Readonly<Record<Framework, { title: string; paths: readonly Path[]; requests: number }>> = {
   http: { title: '`node:http`', paths: [CONSTANT], requests: 30_720 },
-  express: { title: 'Express', paths: [USERS, CONSTANT], requests: 5_120 },
-  fastify: { title: 'Fastify', paths: [USERS, CONSTANT], requests: 5_120 },
+  express: { title: 'Express', paths: [USERS, CONSTANT], requests: 15_360 },
+  fastify: { title: 'Fastify', paths: [USERS, CONSTANT], requests: 15_360 },
 };
 
 /** Microseconds of CPU per request of one variant on one path, round by round. */
