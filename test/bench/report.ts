@@ -71,7 +71,7 @@ export function writeSection(part: string, title: string, text: string, page: st
   const at = sections.findIndex((each) => each.startsWith(heading.slice(0, heading.indexOf('\n'))));
   if (at === -1) sections.push(section);
   else sections[at] = section;
-  writeFileSync(page, `${[`${head!.trimEnd()}\n`, ...sections.map((each) => each.trimEnd())].join('\n')}\n`);
+  writeFileSync(page, `${[head!, ...sections].map((each) => each.trimEnd()).join('\n\n')}\n`);
 }
 
 function machine(): string {
