@@ -80,14 +80,11 @@ test('its numbers are those of /metrics at the same moment', async (t) => {
   const rate = later.total.requestsPerSecond!;
   assert.ok(rate > 0 && Math.abs(rates.reduce((a, b) => a + b, 0) - rate) < 1e-9, 'each counts as it should');
   assert.equal(later.routes[0]!.route, '/');
-  assert.equal(
-    later.total.failedRequestsPerSecond === 0,
-    later.windowSeconds! < (later.atMs - status.atMs) / 1000 + 0.5,
-  );
+  assert.equal(later.total.failedRequestsPerSecond, 0, 'those were before the window');
 });
 
-for (const ids of ['time', 'slot']) {
-  test(`a killed worker is in the events with its reason, then its successor, beside signals (ids by ${ids})`, async (t) => {
+for (const ids of ['unique', 'slot']) {
+  test(`a killed worker is in the events with its reason, then its successor, beside signals (ids: ${ids})`, async (t) => {
     const env = { GUNICORN_OTEL_WORKER_ID: ids };
     const cluster = await startCluster(t, APP, 2, { primary: fixture('keeps-workers.mjs'), env });
     await cluster.metricsUrl();
@@ -127,7 +124,9 @@ test('a blocked worker is unresponsive and its snapshot ages, while the others a
   const url = `http://127.0.0.1:${cluster.port}`;
   // A kept-alive connection stays with its worker.
   const agents = [1, 2].map(() => new Agent({ keepAlive: true, maxSockets: 1 }));
-  t.after(() => agents.forEach((agent) => agent.destroy()));
+  t.after(() => {
+    for (const agent of agents) agent.destroy();
+  });
   const pids: number[] = [];
   for (const agent of agents) pids.push(Number((await request(url, { agent })).body));
   let unblocked = false;
@@ -171,7 +170,7 @@ test('a blocked worker is unresponsive and its snapshot ages, while the others a
   await until(async () => {
     const { workers } = await look(cluster);
     const worker = workers.find(({ pid }) => pid === pids[0])!;
-    return worker.state === 'running' && worker.snapshotAgeSeconds < 2 && worker.stateSinceSeconds <= sinceSeconds;
+    return worker.state === 'running' && worker.snapshotAgeSeconds < 2 && worker.stateSinceSeconds >= sinceSeconds;
   }, 'it runs again');
 });
 
