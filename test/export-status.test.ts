@@ -71,6 +71,14 @@ describe('a status', () => {
     assert.equal(status.exporter.series, EXPORTER.series);
   });
 
+  it('is the same with labels that are detailed: it has its own', async () => {
+    const scene = async () => sceneOf([{ table: serve([FAST, SLOW, { ...FAILED, method: 'POST' }]) }]);
+    const options = { scene, exporter: () => EXPORTER, keep() {}, service: 'shop' };
+    const detailed = new StatusTeller({ ...options, views: { ...VIEW_OPTIONS, labels: 'detailed' } });
+    const standard = new StatusTeller({ ...options, views: VIEW_OPTIONS });
+    assert.deepEqual(await detailed.look(), await standard.look());
+  });
+
   it('has no rates at the first look and those of its window at the next, counters that fall being none', async () => {
     const before = Array.from({ length: 9 }, () => FAST);
     const scenes = [
@@ -111,6 +119,13 @@ describe('a status', () => {
         ['/fast', 0],
       ],
     );
+  });
+
+  it('has a rate at the second look though nothing had been asked for at the first', async () => {
+    const teller = newTeller([sceneOf([]), at(2000, [{ table: serve([FAST, FAILED, FAILED, FAILED]) }])]);
+    assert.equal((await teller.look()).total.requests, 0);
+    const { total } = await teller.look();
+    assert.deepEqual([total.requestsPerSecond, total.failedRequestsPerSecond], [2, 1.5]);
   });
 
   it('of an id that comes back has no rate by what its predecessor has done', async () => {
