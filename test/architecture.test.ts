@@ -34,6 +34,7 @@ const SHARED = [
   'late-meter.ts',
   'optional-package.ts',
   'started-threads.ts',
+  'status-document.ts',
 ];
 /** At the top, what index.ts and hooks.ts give to programs. */
 const API = ['worker-metrics.ts', 'metric-producer.ts', 'http-views.ts', 'instrumentation.ts'];

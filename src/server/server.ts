@@ -16,6 +16,10 @@ export interface ServerOptions {
   /** Bytes may be the scraper's own memory, which its next collection writes to: they are compressed or copied at once. */
   readonly scrape: () => Promise<string | Buffer>;
   readonly health: () => Health;
+  /** Further paths that are answered, by path: the page and its data. */
+  readonly routes?: Readonly<Record<string, () => Promise<Answer>>>;
+  /** Asks who asks; without one everybody is answered. */
+  readonly guard?: Guard;
   /** Makes it https; certificate and key are set with setSecureContext before it listens, and may be set again later. */
   readonly tls?: {
     /** Only clients are answered whose certificate is signed by the context's `ca`. */
@@ -25,11 +29,15 @@ export interface ServerOptions {
 
 export type MetricsServer = Server | TlsServer;
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** @returns the answer for who may not ask; undefined lets him. @throws never */
+export type Guard = (req: IncomingMessage) => Promise<Answer | undefined>;
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 const PLAIN_TYPE = 'text/plain; charset=utf-8';
@@ -47,11 +55,12 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
   const routes: Record<string, () => Promise<Answer>> = {
     '/metrics': async () => ({ status: 200, type: METRICS_TYPE, body: await options.scrape() }),
     '/healthz': async () => ({ status: 200, type: 'application/json', body: `${JSON.stringify(options.health())}\n` }),
+    ...options.routes,
   };
   const handle = (req: IncomingMessage, res: ServerResponse) => {
     // A client that goes away while it is answered is its own affair.
     res.on('error', () => {});
-    answer(routes, req, res).catch((error) => {
+    answer(routes, options.guard, req, res).catch((error) => {
       report('error', `${req.url} could not be answered: ${messageOf(error)}`);
       res.destroy();
     });
@@ -78,9 +87,12 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
 
 async function answer(
   routes: Record<string, () => Promise<Answer>>,
+  guard: Guard | undefined,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
+  const refusal = await guard?.(req);
+  if (refusal) return send(req, res, refusal);
   const path = (req.url ?? '/').split('?', 1)[0]!;
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (!route) {
@@ -104,13 +116,14 @@ function plain(status: number, text: string): Answer {
   return { status, type: PLAIN_TYPE, body: `${text}\n` };
 }
 
-async function send(req: IncomingMessage, res: ServerResponse, { status, type, body }: Answer): Promise<void> {
+async function send(req: IncomingMessage, res: ServerResponse, { status, type, body, headers }: Answer): Promise<void> {
   let bytes = typeof body === 'string' ? Buffer.from(body) : body;
   res.statusCode = status;
   res.setHeader('Content-Type', type);
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader('X-Content-Type-Options', 'nosniff');
   res.setHeader('Vary', 'Accept-Encoding');
+  for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
   if (bytes.length >= MIN_GZIP_BYTES && acceptsGzip(req.headers['accept-encoding'])) {
     // Not the asynchronous one: its threads are the process's, and the app may keep them busy. The answer, which is rarely
     // more than an eighth, lies in a chunk of 16 KB unless told, until V8 collects its old objects.
