@@ -15,18 +15,21 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
 /** `gunicorn-otel --help`. */
 export function generalHelp(): string {
   const all = Object.entries(COMMANDS as Record<string, Command>);
-  return `Usage: node --import @x/gunicorn-otel/register server.js
-
-One Prometheus endpoint for every process of a Node service.
-
-${all.map(([, { usage, summary }]) => `${usage.map((way) => `  ${way}\n`).join('')}      ${summary}\n`).join('')}  gunicorn-otel --help | --version | COMMAND --help
-
-${exitCodes()}
-Settings, read from the environment or from the exports of gunicorn.conf.mjs
-(docs/configuration.md has more of each):
-
-${(Object.values(SETTINGS) as Setting[]).map(settingText).join('\n')}
-`;
+  return lines(
+    'Usage: node --import @x/gunicorn-otel/register server.js',
+    '',
+    'One Prometheus endpoint for every process of a Node service.',
+    '',
+    ...all.flatMap(([, { usage, summary }]) => [...usage.map((way) => `  ${way}`), `      ${summary}`]),
+    '  gunicorn-otel COMMAND --help | --help | --version',
+    '',
+    ...exitCodes(),
+    '',
+    'Settings, read from the environment or from the exports of gunicorn.conf.mjs',
+    '(docs/configuration.md has more of each):',
+    '',
+    ...(Object.values(SETTINGS) as Setting[]).map(settingText),
+  );
 }
 
 /** `gunicorn-otel COMMAND --help`. */
@@ -38,16 +41,23 @@ export function commandHelp(name: CommandName): string {
     const [first, ...more] = wrapped(meaning, COLUMNS - width);
     return [`  ${titles[i]!.padEnd(width - 2)}${first}`, ...more.map((line) => ' '.repeat(width) + line)].join('\n');
   });
-  return `${usage.map((way, i) => `${i === 0 ? 'Usage: ' : '       '}${way}\n`).join('')}
-${summary}
-
-${rows.join('\n')}
-
-${exitCodes()}`;
+  return lines(
+    ...usage.map((way, i) => `${i === 0 ? 'Usage: ' : '       '}${way}`),
+    '',
+    summary,
+    '',
+    ...rows,
+    '',
+    ...exitCodes(),
+  );
 }
 
-function exitCodes(): string {
-  return `Exit codes:\n${EXIT_CODES.map(([code, meaning]) => `  ${code}  ${meaning}\n`).join('')}`;
+function lines(...all: string[]): string {
+  return `${all.join('\n')}\n`;
+}
+
+function exitCodes(): string[] {
+  return ['Exit codes:', ...EXIT_CODES.map(([code, meaning]) => `  ${code}  ${meaning}`)];
 }
 
 function settingText(setting: Setting): string {
@@ -57,11 +67,11 @@ function settingText(setting: Setting): string {
 }
 
 function wrapped(text: string, columns: number): string[] {
-  const lines: string[] = [''];
+  const broken: string[] = [''];
   for (const word of text.split(' ')) {
-    const last = lines.at(-1)!;
-    if (last !== '' && last.length + 1 + word.length > columns) lines.push(word);
-    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+    const last = broken.at(-1)!;
+    if (last !== '' && last.length + 1 + word.length > columns) broken.push(word);
+    else broken[broken.length - 1] = last === '' ? word : `${last} ${word}`;
   }
-  return lines;
+  return broken;
 }

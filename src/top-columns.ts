@@ -92,7 +92,7 @@ export const WORKER_COLUMNS: readonly Column<WorkerRow>[] = [
     name: 'mem',
     meaning: 'resident memory',
     priority: 7,
-    width: 6,
+    width: 5,
     value: (row) => row.memoryBytes,
     format: bytesText,
   },
