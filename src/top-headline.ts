@@ -1,11 +1,12 @@
 /** The lines above and below the tables: the group at a glance, where it is looked at, what has happened last. */
-import type { Status } from './status-document.ts';
+import type { Status, StatusEvent } from './status-document.ts';
 import { ageText, durationText, rateText } from './top-format.ts';
 import { type Line, type Span, textOfLine } from './top-line.ts';
 import { cut, widthOf } from './top-text.ts';
 
 const MIN_SERVICE_WIDTH = 8;
 const MAX_SERVICE_WIDTH = 40;
+const UNNAMED = 'unnamed';
 const EVENTS_SHOWN = 5;
 const SEPARATOR: Span = { text: '  ' };
 
@@ -22,11 +23,17 @@ export function headline(
     { text: `${expectedWorkers > 0 ? `${alive}/${expectedWorkers}` : alive} workers` },
     { text: `${rateText(total.requestsPerSecond)} req/s` },
     { text: `${rateText(total.failedRequestsPerSecond)} err/s`, ...(failing && { tone: 'bad' }) },
-    { text: `p50 ${durationText(p50)} p95 ${durationText(p95)} p99 ${durationText(p99)}` },
+    { text: `p50 ${durationText(p50)}` },
+    { text: `p95 ${durationText(p95)}` },
+    { text: `p99 ${durationText(p99)}` },
     { text: `${activeRequests} active` },
   ];
-  const left = columns - widthOf(textOfLine(joined(rest))) - SEPARATOR.text.length;
-  const name = cut(service || 'unnamed', Math.min(MAX_SERVICE_WIDTH, Math.max(MIN_SERVICE_WIDTH, left)));
+  const widthOfRest = () => widthOf(textOfLine(joined(rest))) + SEPARATOR.text.length;
+  const least = Math.min(MIN_SERVICE_WIDTH, widthOf(service || UNNAMED));
+  // What does not fit goes as a whole: half a number is another number.
+  while (rest.length > 1 && widthOfRest() + least > columns) rest.pop();
+  const left = columns - widthOfRest();
+  const name = cut(service || UNNAMED, Math.min(MAX_SERVICE_WIDTH, Math.max(least, left)));
   return joined([{ text: name, tone: 'bold' }, ...rest]);
 }
 
@@ -51,9 +58,15 @@ export function factsLine({ total, startMs, atMs, exporter, omitted }: Status, u
 /** The newest events in one line. */
 export function lastEvents({ events, atMs }: Status): Line {
   if (events.length === 0) return [{ text: 'no restart, exit or signal yet', tone: 'dim' }];
-  const told = events.slice(0, EVENTS_SHOWN).map(({ atMs: thenMs, kind, workerId, what }): Span => {
-    return { text: [kind, what, workerId, `${ageText((atMs - thenMs) / 1000)} ago`].filter(Boolean).join(' ') };
-  });
+  // Of a worker that another one has taken the place of, its exit is in that.
+  const isTold = ({ kind, workerId }: StatusEvent) =>
+    kind === 'exit' && events.some((other) => other.kind === 'restart' && other.workerId === workerId);
+  const told = events
+    .filter((event) => !isTold(event))
+    .slice(0, EVENTS_SHOWN)
+    .map(({ atMs: thenMs, kind, workerId, what }): Span => {
+      return { text: [kind, what, workerId, `${ageText((atMs - thenMs) / 1000)} ago`].filter(Boolean).join(' ') };
+    });
   return [{ text: 'events: ', tone: 'bold' }, ...told.flatMap((span, i) => (i > 0 ? [{ text: ' · ' }, span] : [span]))];
 }
 

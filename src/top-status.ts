@@ -106,9 +106,9 @@ function amountOf(value: unknown): number {
   return numberOf(value) ?? 0;
 }
 
-// Nothing here is ever less than nothing.
+// Nothing here is ever less than nothing, and nothing more than can be counted, or added up.
 function numberOf(value: unknown): number | null {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
+  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : null;
 }
 
 function nameOf(value: unknown): string {

@@ -1,6 +1,6 @@
 /** `gunicorn-otel top` of a real cluster, in a real terminal (tmux) and through a pipe. UPDATE_CAPTURES=1 writes docs/images. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -10,6 +10,7 @@ import { atEnd, type Cluster, freePort, ROOT, startCluster, until } from './proc
 import { request, requests } from './requests.ts';
 import { aRoute, aStatus, aWorker, startStatusServer } from './status-server.ts';
 import { NO_TMUX, startTerminal, type Terminal } from './tmux.ts';
+import { CAPTURE, CAPTURED, withoutGaps } from './top-captures.ts';
 
 const WORKERS = 3;
 const TOP = `${process.execPath} ${CLI} top`;
@@ -83,7 +84,8 @@ async function assertShellGoesOn(terminal: Terminal): Promise<void> {
 
 // The command that runs in the shell of the terminal.
 function pidBelow(terminal: Terminal): number {
-  return Number(execFileSync('pgrep', ['-P', terminal.flag('pane_pid')], { encoding: 'utf8' }).trim());
+  const shell = terminal.flag('pane_pid');
+  return Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim());
 }
 
 // tmux has a wide letter in two cells, and captures it as one.
@@ -401,13 +403,14 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
             .join('\n')}\n`,
         );
       }
-      const document = join(ROOT, 'docs/cli.md');
-      const capture = readFileSync(join(images, 'top-80.txt'), 'utf8');
-      const replaced = readFileSync(document, 'utf8').replace(
-        /(<!-- top-80 -->\n```\n).*?```/s,
-        (_, head) => `${head}${capture}\`\`\``,
-      );
-      writeFileSync(document, replaced);
+      const capture = withoutGaps(readFileSync(join(images, 'top-80.txt'), 'utf8'));
+      for (const document of CAPTURED) {
+        const text = readFileSync(document, 'utf8');
+        writeFileSync(
+          document,
+          text.replace(CAPTURE, (_, head) => `${head}${capture}\`\`\``),
+        );
+      }
     }
     for (const [columns, rows, file] of captures) {
       const lines = readFileSync(join(images, file), 'utf8').trimEnd().split('\n');

@@ -27,13 +27,21 @@ const titles = (line: string) => line.trim().split(/ +/);
 describe('a screen of 80 columns', () => {
   it('has the group in its first line, where it is in the second, both tables, the events and the keys', () => {
     const lines = screen(aStatus());
-    assert.equal(lines[0], 'shop  ok  4/4 workers  98.0 req/s  0.5 err/s  p50 4.2ms p95 80ms p99 1.25s  3 a…');
+    assert.equal(lines[0], 'shop  ok  4/4 workers  98.0 req/s  0.5 err/s  p50 4.2ms  p95 80ms  p99 1.25s');
     assert.equal(lines[1], `4800 requests, 3 failed in 1h00m  ${URL}`);
     assert.deepEqual(titles(lines[2]!), ['worker▲', 'state', 'up', 'cpu', 'mem', 'req/s', 'err/s', 'p95', 'age']);
     assert.equal(lines[3], '  worker_1_1769857200   running       1h00m   12% 57.2M   24.5   0.5   80ms   0s');
     assert.match(lines[8]!, /^ {2}method {2}route +req\/s▼/);
     assert.equal(lines.at(-2), 'events: restart kill worker_5_1769857000 3s ago · signal HUP 1m30s ago');
     assert.match(lines.at(-1)!, /^q quit {2}\? help/);
+  });
+
+  it('tells of a worker that was replaced once, and of one that was not', () => {
+    const [restart] = aStatus().events;
+    const exit = { ...restart!, kind: 'exit' as const };
+    const alone = { ...exit, workerId: 'worker_9_1' };
+    const lines = screen(aStatus({ events: [restart!, exit, alone] }), { columns: 120 });
+    assert.equal(lines.at(-2), 'events: restart kill worker_5_1769857000 3s ago · exit kill worker_9_1 3s ago');
   });
 
   it('of 200 has every column', () => {
@@ -179,7 +187,7 @@ describe('the text that is written once', () => {
       failedRequestsPerSecond: null,
       durationSeconds: { p50: null, p95: null, p99: null },
     });
-    assert.match(plain(aStatus({ total }))[0]!, /- req\/s {2}- err\/s {2}p50 - p95 - p99 -/);
+    assert.match(plain(aStatus({ total }))[0]!, /- req\/s {2}- err\/s {2}p50 - {2}p95 - {2}p99 -/);
   });
 
   it('has a name as wide letters have it, and harmless', () => {
