@@ -40,7 +40,8 @@ const OF_STATES: Readonly<Record<string, string>> = { running: ' ', quitting: '<
  */
 export function frame(shown: Shown, view: View, { columns, rows }: Size): { lines: Line[]; offset: number } {
   const { status } = shown;
-  const head = [headline(status, columns), secondLine(shown, view.paused)];
+  // The help needs the height of 24 rows.
+  const head = view.help ? [] : [headline(status, columns), secondLine(shown, view.paused)];
   const foot: Line[] = [[{ text: view.help ? 'any key goes back' : FOOTER, tone: 'dim' }]];
   const room = Math.max(0, rows - head.length - foot.length);
   const { lines, offset } = view.help ? { lines: helpLines(), offset: view.offset } : body(status, view, columns, room);

@@ -46,9 +46,9 @@ const BY_STATUS: Readonly<Record<number, string>> = {
 };
 
 /** Looks once. @param url - of the status document. @throws never */
-export async function look(url: URL, access: Access): Promise<Look> {
+export async function look(url: URL, access: Access, deadlineMs = DEADLINE_MS): Promise<Look> {
   try {
-    const { status, body } = await get(url, optionsOf(access));
+    const { status, body } = await get(url, optionsOf(access), deadlineMs);
     if (status !== 200) {
       const why = BY_STATUS[status];
       return { trouble: printable(`${url.href} answers ${status}${why ? `: ${why}` : ''}`) };
@@ -57,7 +57,7 @@ export async function look(url: URL, access: Access): Promise<Look> {
     const read = readStatus(document);
     return typeof read === 'string' ? { trouble: `${url.href}: ${read}` } : { status: read, document };
   } catch (error) {
-    return { trouble: printable(`${url.href}: ${whyOf(error)}`) };
+    return { trouble: printable(`${url.href}: ${whyOf(error, deadlineMs)}`) };
   }
 }
 
@@ -79,9 +79,9 @@ function optionsOf({ user, password, passwordFile, bearerFile, ca, cert, key }: 
   };
 }
 
-function get(url: URL, options: https.RequestOptions): Promise<{ status: number; body: string }> {
+function get(url: URL, options: https.RequestOptions, deadlineMs: number): Promise<{ status: number; body: string }> {
   const client = url.protocol === 'https:' ? https : http;
-  const signal = AbortSignal.timeout(DEADLINE_MS);
+  const signal = AbortSignal.timeout(deadlineMs);
   return new Promise((resolve, reject) => {
     const request = client.get(url, { ...options, signal }, (response) => {
       const chunks: Buffer[] = [];
@@ -100,10 +100,10 @@ function get(url: URL, options: https.RequestOptions): Promise<{ status: number;
   });
 }
 
-function whyOf(error: unknown): string {
+function whyOf(error: unknown, deadlineMs: number): string {
   const { code, name } = error as NodeJS.ErrnoException;
   // Of AbortSignal.timeout(), whatever Node makes of it on the way.
-  if (name === 'AbortError' || name === 'TimeoutError') return `no answer within ${DEADLINE_MS / 1000} s`;
+  if (name === 'AbortError' || name === 'TimeoutError') return `no answer within ${deadlineMs / 1000} s`;
   if (error instanceof SyntaxError) return 'what it answers is no JSON';
   // Node says nothing else of a header that cannot be sent: a file with more than one line.
   if (code === 'ERR_INVALID_CHAR') return 'password or token has characters that no header can have';

@@ -21,6 +21,7 @@ export class Screen {
   readonly #colours: boolean;
   readonly #listeners: ScreenListeners;
   #held = false;
+  #closed = false;
 
   /** @param colours - false: bold and reversed are all there is */
   constructor(input: ReadStream, output: WriteStream, colours: boolean, listeners: ScreenListeners) {
@@ -29,12 +30,13 @@ export class Screen {
     this.#colours = colours;
     this.#listeners = listeners;
     for (const signal of ENDING_SIGNALS) process.on(signal, this.#end);
-    process.on('SIGTSTP', this.suspend);
+    process.on('SIGTSTP', this.#stopped);
     process.on('SIGCONT', this.#resume);
     // Also of an uncaught error, before Node prints it.
     process.on('exit', this.#giveBack);
     output.on('resize', this.#listeners.onChange);
-    input.on('data', this.#read);
+    // What is no terminal is somebody else's to read.
+    if (input.isTTY) input.on('data', this.#read);
     this.#take();
   }
 
@@ -51,8 +53,9 @@ export class Screen {
   }
 
   close(): void {
+    this.#closed = true;
     for (const signal of ENDING_SIGNALS) process.off(signal, this.#end);
-    process.off('SIGTSTP', this.suspend);
+    process.off('SIGTSTP', this.#stopped);
     process.off('SIGCONT', this.#resume);
     process.off('exit', this.#giveBack);
     this.#output.off('resize', this.#listeners.onChange);
@@ -60,18 +63,25 @@ export class Screen {
     this.#giveBack();
   }
 
-  /** Stops this process as Ctrl-Z does any other; it goes on where it was. */
-  readonly suspend = (): void => {
+  /** Stops this process and those it runs with, npx for one, as Ctrl-Z does where the terminal reads it; all go on where they were. */
+  suspend(): void {
+    this.#stop(0);
+  }
+
+  readonly #stopped = (): void => this.#stop(process.pid);
+
+  #stop(pid: number): void {
     this.#giveBack();
-    process.off('SIGTSTP', this.suspend);
-    // To itself: a shell that has started it with others in one job is told by the terminal's own signal.
-    process.kill(process.pid, 'SIGTSTP');
-    process.on('SIGTSTP', this.suspend);
+    process.off('SIGTSTP', this.#stopped);
+    process.kill(pid, 'SIGTSTP');
+    process.on('SIGTSTP', this.#stopped);
     // Without job control the signal does nothing, and nobody would send SIGCONT.
     setImmediate(this.#resume);
-  };
+  }
 
+  // Whoever had the terminal meanwhile may have left it in any way.
   readonly #resume = (): void => {
+    if (this.#closed) return;
     this.#giveBack();
     this.#take();
     this.#listeners.onChange();

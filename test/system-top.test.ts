@@ -74,7 +74,7 @@ function assertRestored(terminal: Terminal): void {
 // What it is in is seen by what it does: keys are shown again, and a line is a command.
 async function assertShellGoesOn(terminal: Terminal): Promise<void> {
   assertRestored(terminal);
-  terminal.keys('echo goes-$((40 + 2))', 'Enter');
+  await terminal.run('echo goes-$((40 + 2))');
   const lines = await terminal.shows(/^goes-42/);
   assert.ok(
     lines.some((line) => /^[$#] echo goes-\$\(\(40 \+ 2\)\)$/.test(line)),
@@ -170,9 +170,9 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
     const { cluster, url, status } = await shop(t);
     await buy(cluster);
     const terminal = startTerminal(t, { columns: 80, rows: 24 });
-    terminal.keys('echo was-here', 'Enter');
+    await terminal.run('echo was-here');
     await terminal.shows(/^was-here/);
-    terminal.keys(`${TOP} ${url} --interval 0.5`, 'Enter');
+    await terminal.run(`${TOP} ${url} --interval 0.5`);
     const narrow = await terminal.shows(/^17 requests, 2 failed/);
     assert.match(narrow[0]!, new RegExp(`^shop {2}ok {2}${WORKERS}/${WORKERS} workers`));
     assert.equal(terminal.flag('alternate_on'), '1');
@@ -200,7 +200,7 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
     const routes = [aRoute('/a', { failedRequests: 1 }), aRoute('/b', { failedRequests: 2 })];
     const server = await startStatusServer(t, { answer: () => aStatus({ workers, routes }) });
     const terminal = startTerminal(t, { columns: 160, rows: 24 });
-    terminal.keys(`${TOP} ${server.url} --sort requests --interval 0.5`, 'Enter');
+    await terminal.run(`${TOP} ${server.url} --sort requests --interval 0.5`);
     const ids = (lines: string[]) => lines.flatMap((line) => /^ {2}worker_(\d)_/.exec(line)?.[1] ?? []).join('');
     assert.equal(ids(await terminal.shows(/ requests▼/)), '231');
     terminal.keys('r');
@@ -232,7 +232,7 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
   it('shows that a worker was killed, and who took its place', async (t) => {
     const { url } = await shop(t);
     const terminal = startTerminal(t, { columns: 200, rows: 30 });
-    terminal.keys(`${TOP} ${url} --interval 0.5`, 'Enter');
+    await terminal.run(`${TOP} ${url} --interval 0.5`);
     const before = table(await terminal.shows(/ requests +failed +age$/), 'worker');
     const [id, row] = [...before].find(([, { role }]) => role === 'worker')!;
     process.kill(Number(row['pid']), 'SIGKILL');
@@ -247,13 +247,14 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
   it('is stopped and goes on as other programs do', async (t) => {
     const server = await startStatusServer(t);
     const terminal = startTerminal(t, { columns: 80, rows: 24 });
-    terminal.keys(`${TOP} ${server.url}`, 'Enter');
+    // As below npx: it is stopped, too, or the shell would wait for it.
+    await terminal.run(`sh -c '${TOP} ${server.url}; true'`);
     await terminal.shows(/^q quit/);
     terminal.keys('C-z');
     await terminal.hides(/^q quit/);
     await terminal.shows(/Stopped|Suspended/);
     await assertShellGoesOn(terminal);
-    terminal.keys('fg', 'Enter');
+    await terminal.run('fg');
     await terminal.shows(/^q quit/);
     // Keys are still its own.
     terminal.keys('e');
@@ -271,11 +272,11 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
     it(`gives the terminal back on ${signal}, which it ends by`, async (t) => {
       const server = await startStatusServer(t);
       const terminal = startTerminal(t, { columns: 80, rows: 24 });
-      terminal.keys(`${TOP} ${server.url}`, 'Enter');
+      await terminal.run(`${TOP} ${server.url}`);
       await terminal.shows(/^q quit/);
       process.kill(pidBelow(terminal), signal);
       await terminal.hides(/^q quit/);
-      terminal.keys('echo status $?', 'Enter');
+      await terminal.run('echo status $?');
       await terminal.shows(said);
       await assertShellGoesOn(terminal);
     });
@@ -288,7 +289,7 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
       rows: 40,
       env: { NODE_OPTIONS: "--import=data:text/javascript,process.on('SIGUSR2',()=>{throw/**/new/**/Error('boom')})" },
     });
-    terminal.keys(`${TOP} ${server.url}; echo status $?`, 'Enter');
+    await terminal.run(`${TOP} ${server.url}; echo status $?`);
     await terminal.shows(/^q quit/);
     process.kill(pidBelow(terminal), 'SIGUSR2');
     const lines = await terminal.shows(/^status 1$/);
@@ -303,7 +304,7 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
     const port = await freePort();
     const server = await startStatusServer(t, { port });
     const terminal = startTerminal(t, { columns: 120, rows: 24 });
-    terminal.keys(`${TOP} ${server.url} --interval 0.5`, 'Enter');
+    await terminal.run(`${TOP} ${server.url} --interval 0.5`);
     await terminal.shows(/^4800 requests/);
     server.close();
     const away = await terminal.shows(
@@ -330,7 +331,7 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
     for (const columns of [80, 200]) {
       const terminal = startTerminal(t, { columns, rows: 24 });
       const title = terminal.flag('pane_title');
-      terminal.keys(`${TOP} ${server.url}`, 'Enter');
+      await terminal.run(`${TOP} ${server.url}`);
       const lines = await terminal.shows(/^q quit/);
       assert.match(lines[0]!, /^\ufffdcshop {2}ok/);
       assert.match(lines[3]!, /^! worker_1_\d+ +\S* *\S* *\ufffd\[31mred/);
@@ -355,16 +356,16 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
       ['NO_COLOR', '1', false],
     ] as const) {
       const terminal = startTerminal(t, { columns: 80, rows: 24 });
-      terminal.keys(`${variable}=${value} ${TOP} ${server.url}`, 'Enter');
+      await terminal.run(`${variable}=${value} ${TOP} ${server.url}`);
       await terminal.shows(/^q quit/);
       assert.equal(colour.test(terminal.screen(true).join('\n')), coloured, `${variable}=${value}`);
     }
     const terminal = startTerminal(t, { columns: 80, rows: 40 });
-    terminal.keys(`TERM=dumb ${TOP} ${server.url}; echo status $?`, 'Enter');
+    await terminal.run(`TERM=dumb ${TOP} ${server.url}; echo status $?`);
     const lines = await terminal.shows(/^status 0/);
     assert.equal(terminal.flag('alternate_on'), '0');
     assert.ok(lines.some((line) => /^ {2}worker_1_/.test(line)));
-    terminal.keys(`clear; ${TOP} ${server.url} --once --workers; echo status $?`, 'Enter');
+    await terminal.run(`clear; ${TOP} ${server.url} --once --workers; echo status $?`);
     const once = await terminal.shows(/^status 0/);
     assert.ok(
       once.some((line) => /^ {2}worker▲ +state .* age$/.test(line)),
@@ -393,7 +394,7 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
       mkdirSync(images, { recursive: true });
       for (const [columns, rows, file] of captures) {
         const terminal = startTerminal(t, { columns, rows });
-        terminal.keys(`${TOP} ${url} --interval 0.5`, 'Enter');
+        await terminal.run(`${TOP} ${url} --interval 0.5`);
         await terminal.shows(new RegExp(`^events: .*kill worker_${id}_\\d+ [5-9]s ago`)).catch(() => {});
         writeFileSync(
           join(images, file),

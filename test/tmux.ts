@@ -7,6 +7,8 @@ import { atEnd, freshDirectory, type Owner, until } from './processes.ts';
 export const NO_TMUX = spawnSync('tmux', ['-V']).status !== 0 && 'no tmux on the path: apt-get install tmux';
 
 export interface Terminal {
+  /** Types a line for the shell, once it asks for one: what is typed before that is shown in odd places. */
+  run(command: string): Promise<void>;
   /** What is typed: tmux's names of keys, or text. */
   keys(...keys: string[]): void;
   /** What is on the screen, a line a row. @param colours - with the escape sequences of its attributes */
@@ -41,7 +43,13 @@ export function startTerminal(
       .replace(/\n$/, '')
       .split('\n');
   const shown = (what: string) => () => `${what}; there is\n${screen().join('\n')}`;
+  const isAsking = () => /^[$#]$/.test(screen().join('\n').trimEnd().split('\n').at(-1)!.trimEnd());
   return {
+    run: async (command) => {
+      await until(isAsking, shown('the prompt of the shell'));
+      tmux('send-keys', '-l', command);
+      tmux('send-keys', 'Enter');
+    },
     keys: (...keys) => void tmux('send-keys', ...keys),
     screen,
     shows: (pattern) =>

@@ -161,7 +161,7 @@ describe('rows', () => {
 
 describe('help', () => {
   it('tells the keys and what each column is', () => {
-    const lines = screen(aStatus(), { typed: '?', rows: 40 });
+    const lines = screen(aStatus(), { typed: '?' });
     for (const { name, meaning } of WORKER_COLUMNS) {
       assert.ok(
         lines.some((line) => line.startsWith(`  ${name}`) && line.endsWith(meaning)),

@@ -189,6 +189,21 @@ describe('what goes wrong', () => {
     assert.match(await troubleOf(new URL(`${server.url}/other`), {}), /answers 404: it is none of gunicorn-otel/);
   });
 
+  it('is told of an endpoint that begins an answer and hangs, or goes away', async (t) => {
+    const server = http.createServer((req, res) => {
+      res.writeHead(200, { 'content-length': 100 }).write('{');
+      if (req.url === '/goes/status.json') setImmediate(() => res.destroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    atEnd(t, () => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    assert.match(await troubleOf(statusUrl(url), {}, 200), /no answer within 0\.2 s$/);
+    assert.match(await troubleOf(statusUrl(`${url}/goes`), {}), /ended the connection|aborted/);
+  });
+
   it('has no escape sequence of the endpoint in it', async (t) => {
     const server = await startStatusServer(t, { answer: () => '\u001b[31m{' });
     assert.doesNotMatch(await troubleOf(statusUrl(server.url), {}), /\p{Cc}/u);
