@@ -30,12 +30,13 @@ export interface CheckReport {
   readonly warnings: readonly string[];
 }
 
-// Set by this package itself, for the processes below.
+// Set by this package itself, for the processes below; the last one is for `gunicorn-otel top`.
 const INTERNAL_VARIABLES = [
   GROUP_VARIABLE,
   FAMILY_VARIABLE,
   'GUNICORN_OTEL_CLUSTER_WORKER',
   'GUNICORN_OTEL_WORKER_BIRTH',
+  'GUNICORN_OTEL_PASSWORD',
 ];
 /** Nobody else's: what begins so and is not known is a mistake. */
 const OWN_PREFIXES = /^(GUNICORN_OTEL|PROMETHEUS_SSL)_/;

@@ -49,6 +49,7 @@ const WIRING = [
   'exporter-thread.ts',
   'index.ts',
   'surroundings.ts',
+  'top-target.ts',
   ...API,
 ];
 const ACTS_ON_IMPORT = ['register.ts', 'register.cts', 'cli.ts', 'export/thread.ts'];

@@ -81,6 +81,7 @@ describe('check', () => {
         GUNICORN_OTEL_GROUP_DIRECTORY: '/x',
         GUNICORN_OTEL_CLUSTER_WORKER: '1',
         GUNICORN_OTEL_WORKER_BIRTH: '1',
+        GUNICORN_OTEL_PASSWORD: 's3cret',
         GUNICORN_CMD_ARGS: '1',
         PROMETHEUS_URL: '1',
         OTEL_TRACES_EXPORTER: '1',
@@ -220,28 +221,6 @@ describe('the text of a check', () => {
     const { stdout } = await run(t, [], { env: { PROMETHEUS_MULTIPROC_DIR: '/proc/\u001b[31m\u009b1m/x' } });
     assert.match(stdout, /PROMETHEUS_MULTIPROC_DIR=\/proc/);
     assert.doesNotMatch(stdout.replaceAll('\n', ''), /\p{Cc}/u);
-  });
-});
-
-describe('the command line', () => {
-  it('ends with 2 when it is not understood', async (t) => {
-    for (const args of [['--jsn'], ['extra'], ['--json', 'extra']]) {
-      const { code, stdout, stderr } = await run(t, args);
-      assert.deepEqual([code, stdout], [2, ''], args.join());
-      assert.match(stderr, /^gunicorn-otel: (Unknown option|Unexpected argument) .*; see gunicorn-otel --help\n$/);
-    }
-    assert.match((await start(t, ['chekc'])).stderr, /there is no chekc/);
-  });
-
-  it('tells every setting with what it accepts by --help, and the version by --version', async (t) => {
-    const { code, stdout } = await start(t, ['--help']);
-    assert.equal(code, 0);
-    assert.match(stdout, /gunicorn-otel check \[--json\]/);
-    for (const { variable, otelVariable, accepts, meaning } of Object.values(SETTINGS)) {
-      const twin = otelVariable ? `, then ${otelVariable}` : '';
-      assert.ok(stdout.includes(`\n  ${variable}${twin}\n      ${meaning}\n      ${accepts}; default: `), variable);
-    }
-    assert.match((await start(t, ['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
   });
 });
 

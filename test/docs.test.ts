@@ -22,6 +22,8 @@ const NOT_OURS = new Set<string>([
   ...ERROR_CODES,
   'GUNICORN_OTEL_GROUP_DIRECTORY',
   'GUNICORN_OTEL_FAMILY',
+  // Read by the command alone, told in docs/cli.md.
+  'GUNICORN_OTEL_PASSWORD',
   // Read by OpenTelemetry's exporters, or named by them.
   'OTEL_EXPORTER_OTLP_METRICS_PROTOCOL',
   'OTEL_EXPORTER_OTLP_PROTOCOL',
