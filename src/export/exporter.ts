@@ -9,6 +9,7 @@ import { GroupReader } from '../aggregate/workers.ts';
 import { project } from '../catalogue/views.ts';
 import type { Settings } from '../config.ts';
 import { report, setLogLevel } from '../report.ts';
+import { pageRoutes } from '../server/page-files.ts';
 import { createMetricsServer } from '../server/server.ts';
 import { wantsTls } from '../server/tls.ts';
 import { sweepDeadGroups } from '../snapshot/group.ts';
@@ -113,6 +114,7 @@ export function startExporter(
       const { expectedWorkers } = settings;
       return { status: workers < expectedWorkers ? 'degraded' : 'ok', workers, expectedWorkers };
     },
+    routes: pageRoutes(),
     ...(wantsTls(settings) && { tls: { clientCertificates: settings.sslClientAuthRequired } }),
   });
 
