@@ -22,19 +22,17 @@ import { watchCrashes } from './record/crash.ts';
 import { Exits } from './record/exits.ts';
 import { Failures } from './record/failures.ts';
 import { ABORTED } from './record/http.ts';
-import { LabelledCounter } from './record/labelled-counter.ts';
 import { LateAppMetrics } from './record/late-app-metrics.ts';
 import { makeRoom } from './record/listener-room.ts';
 import { watchRequests } from './record/request-sources.ts';
 import { RequestTable } from './record/request-table.ts';
 import { measureRuntime } from './record/runtime-metrics.ts';
-import { SIGNAL_ACTIONS, watchSignals } from './record/signals.ts';
+import { SIGNAL_ACTIONS, Signals, watchSignals } from './record/signals.ts';
 import { watchThreads } from './record/threads.ts';
 import { report } from './report.ts';
 import { snapshotFile } from './snapshot/directory.ts';
 import { restoreGroup } from './snapshot/group.ts';
 import { type Role, SLOT_HEADER_BYTES } from './snapshot/layout.ts';
-import { SIGNALS_METRIC } from './snapshot/own-metrics.ts';
 import { ownMark } from './snapshot/process-mark.ts';
 import { SeriesTable } from './snapshot/series-table.ts';
 import { SnapshotWriter } from './snapshot/writer.ts';
@@ -60,7 +58,7 @@ export interface Member {
   readonly exporter: ExporterThread | undefined;
   readonly requests: RequestTable;
   readonly exits: Exits;
-  readonly signals: LabelledCounter;
+  readonly signals: Signals;
   readonly condition: Condition;
   /** Values of the parts above have changed. */
   changed(): void;
@@ -76,7 +74,6 @@ export interface Member {
   stop(): void;
 }
 
-const MAX_SIGNAL_SERIES = 50;
 // How often this process or thread has begun before: what it has left by then is not to be overwritten.
 let runs = 0;
 const ALL_SIGNALS = [...new Set([...Object.keys(SIGNAL_ACTIONS), ...STATE_SIGNALS])];
@@ -93,7 +90,7 @@ export function startMember(options: MemberOptions): Member {
   const failures = new Failures(table);
   const requests = new RequestTable({ ...settings, table });
   const exits = new Exits(table);
-  const signals = new LabelledCounter(table, SIGNALS_METRIC, MAX_SIGNAL_SERIES);
+  const signals = new Signals(table);
   const path = join(directory, snapshotFile(own.mark, threadId, own.run));
   const condition = new Condition((state) => writer.identify({ state }));
   const writer = new SnapshotWriter({
@@ -183,7 +180,7 @@ export function startMember(options: MemberOptions): Member {
     begin() {
       if (head) {
         exits.begin();
-        for (const [signal, action] of Object.entries(SIGNAL_ACTIONS)) signals.add({ signal, action }, 0);
+        signals.begin();
         hooks.onStarting?.(server);
       }
       leadership.begin();
@@ -227,7 +224,7 @@ export function startMember(options: MemberOptions): Member {
   function onSignal(signal: string): void {
     const action = SIGNAL_ACTIONS[signal];
     if (head && action) {
-      signals.add({ signal, action });
+      signals.add(signal, action);
       changed();
     }
     condition.signalled(signal);

@@ -88,7 +88,7 @@ export class MasterMetrics {
    * @param action - what was done at it, in a word; at most 50 different pairs, then `_OTHER`
    */
   recordSignal(signal: string, action: string): void {
-    this.#member?.signals.add({ signal: label(signal).replace(/^SIG/, ''), action: label(action) });
+    this.#member?.signals.add(label(signal).replace(/^SIG/, ''), label(action));
     this.#member?.changed();
   }
 }

@@ -7,11 +7,9 @@ import { METRICS } from '../src/catalogue/metrics.ts';
 import { project } from '../src/catalogue/views.ts';
 import { Exits } from '../src/record/exits.ts';
 import { Failures } from '../src/record/failures.ts';
-import { LabelledCounter } from '../src/record/labelled-counter.ts';
-import { SIGNAL_ACTIONS } from '../src/record/signals.ts';
+import { Signals } from '../src/record/signals.ts';
 import { setLogLevel } from '../src/report.ts';
 import { EXIT_CAUSES } from '../src/snapshot/exit-events.ts';
-import { SIGNALS_METRIC } from '../src/snapshot/own-metrics.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { parseExposition, type Sample, select, sum } from './exposition.ts';
 import {
@@ -313,9 +311,9 @@ function primary(): SeriesTable {
     quit!,
     NOW_MONOTONIC_MS - VIEW_OPTIONS.exitedRetentionMs,
   );
-  const signals = new LabelledCounter(table, SIGNALS_METRIC, 50);
-  for (const [signal, action] of Object.entries(SIGNAL_ACTIONS))
-    signals.add({ signal, action }, signal === 'HUP' ? 1 : 0);
+  const signals = new Signals(table);
+  signals.begin();
+  signals.add('HUP', 'reload');
   return table;
 }
 

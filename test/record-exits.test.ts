@@ -47,13 +47,13 @@ describe('an exit', () => {
     assert.ok(atMonotonicMs! >= before && atMonotonicMs! <= monotonicMs());
   });
 
-  it('that had a successor says so, and is counted by its reason', () => {
+  it('that had a successor says when that came, and is counted by its reason', () => {
     const { exits, events, restarts } = newExits();
     const [, second] = [exits.ended(worker(1), TERM), exits.ended(worker(2), TERM), exits.ended(worker(3), CRASH)];
-    exits.succeeded(second);
+    exits.succeeded(second, 7000);
     assert.deepEqual(
       events().map(({ replaced }) => replaced),
-      [0, 1, 0],
+      [0, 7000, 0],
     );
     assert.deepEqual(restarts(), { term: 1 });
   });
@@ -104,9 +104,9 @@ describe('the ring of exits', () => {
 
   it('does not say of an exit that it was replaced because the one before in its place was', () => {
     const { exits, events } = newExits();
-    for (let n = 0; n < MAX_EXITS; n += 1) exits.succeeded(exits.ended(worker(n), QUIT));
+    for (let n = 0; n < MAX_EXITS; n += 1) exits.succeeded(exits.ended(worker(n), QUIT), 7000);
     exits.ended(worker(500), QUIT);
-    assert.deepEqual([events()[0]!.clusterId, events()[0]!.replaced, events()[1]!.replaced], [500, 0, 1]);
+    assert.deepEqual([events()[0]!.clusterId, events()[0]!.replaced, events()[1]!.replaced], [500, 0, 7000]);
   });
 
   it('tells the same as a list that is never cut, however exits and successors follow each other', () => {
@@ -115,11 +115,11 @@ describe('the ring of exits', () => {
       fc.property(steps, (history) => {
         const { exits, events } = newExits();
         const all: { exit: ReturnType<Exits['ended']>; id: number; replaced: number }[] = [];
-        for (const step of history) {
+        for (const [at, step] of history.entries()) {
           const chosen = step === undefined ? undefined : all[step % Math.max(1, all.length)];
           if (chosen) {
-            chosen.replaced = 1;
-            exits.succeeded(chosen.exit);
+            chosen.replaced = 1 + at;
+            exits.succeeded(chosen.exit, 1 + at);
           } else {
             all.push({ exit: exits.ended(worker(all.length), KILL), id: all.length, replaced: 0 });
           }
@@ -150,14 +150,32 @@ describe('an exit of a worker whose id comes back', () => {
     assert.deepEqual(restarts(), { term: 1 });
   });
 
+  it('is told with its time, and so is its successor, in rings of their own', () => {
+    const { table, exits } = newExits();
+    const slot = { ...worker(1), lastingId: 'worker_1' };
+    assert.ok(!table.dictionary.some((line) => line.includes('_times')), 'nothing is there before the first');
+    exits.succeeded(exits.ended(slot, TERM, 5000), 5100);
+    exits.ended({ ...slot, lastingId: 'worker_2' }, KILL, 6000);
+    assert.deepEqual(
+      seriesIn(table, 'exit_times').map(({ values }) => values[1]),
+      [5000, 6000],
+    );
+    assert.deepEqual(
+      seriesIn(table, 'restart_times').map(({ values }) => values[1]),
+      [5100],
+    );
+    for (let n = 0; n < 3 * MAX_EXITS; n += 1) exits.ended(slot, QUIT, 7000);
+    assert.equal(seriesIn(table, 'exit_times').length, MAX_EXITS);
+  });
+
   it('leaves the ring to the others', () => {
     const { exits, events } = newExits();
     const first = exits.ended(worker(1), QUIT);
     for (let n = 0; n < 3 * MAX_EXITS; n += 1) exits.ended({ ...worker(2), lastingId: 'worker_1' }, QUIT);
-    exits.succeeded(first);
+    exits.succeeded(first, 7000);
     assert.deepEqual(
       events().map(({ clusterId, replaced }) => [clusterId, replaced]),
-      [[1, 1]],
+      [[1, 7000]],
     );
   });
 

@@ -54,7 +54,20 @@ export class GroupProducer implements MetricProducer {
 
   /** Reads, merges and projects. Waits for no worker, only for the sampling of their memory and CPU. */
   async collect(): Promise<CollectionResult> {
-    const { reader, sampler, startMs, view } = this.#options;
+    const metrics = this.#options.view(await this.scene());
+    return {
+      resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: OWN_SCOPE }, metrics }] },
+      errors: [],
+    };
+  }
+
+  /**
+   * The same moment before it is projected, for who looks at it in another way.
+   *
+   * @throws system errors as long as the totals could not be read
+   */
+  async scene(): Promise<Scene> {
+    const { reader, sampler, startMs } = this.#options;
     const resources = await sampler.soon(reader.living());
     const nowMonotonicMs = this.#clock.nowMonotonicMs();
     const idOf = ({ snapshot }: Member) => snapshot.identity.workerId;
@@ -62,7 +75,7 @@ export class GroupProducer implements MetricProducer {
     const states = read.sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
     const merged = merge([...reader.totals, ...states], reader.places);
     reader.keepPlaces(merged, nowMonotonicMs);
-    const metrics = view({
+    return {
       nowMs: this.#clock.unixMsOf(nowMonotonicMs),
       nowMonotonicMs,
       clockJumps: this.#clock.jumps,
@@ -72,10 +85,6 @@ export class GroupProducer implements MetricProducer {
       resources,
       merged,
       snapshotErrors: reader.errors,
-    });
-    return {
-      resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: OWN_SCOPE }, metrics }] },
-      errors: [],
     };
   }
 }

@@ -11,6 +11,15 @@ interface ExitedWorker {
   readonly count: number;
 }
 
+/** One exit of those that are not named for good. */
+export interface ExitEvent {
+  readonly workerId: string;
+  readonly cause: ExitCause;
+  readonly atMonotonicMs: number;
+  /** 0: nobody has taken its place. */
+  readonly replacedAtMonotonicMs: number;
+}
+
 const TYPE_OF_REASON = new Map<string, ExitCause>(EXIT_CAUSES.map((cause) => [cause.reason, cause]));
 
 /**
@@ -40,23 +49,30 @@ export function exitPoints(
   return [...points.values()].sort((a, b) => compareWorkerIds(a.labels['worker_id']!, b.labels['worker_id']!));
 }
 
-// The last that each process has seen; what it has seen is as true when it has ended itself.
-function* events(which: 'all' | 'replaced', scene: Scene, retentionMs: number): Generator<ExitedWorker> {
+/** The last exits that each process has seen, in no order; what it has seen is as true when it has ended itself. */
+export function* exitEvents(scene: Scene): Generator<ExitEvent> {
   for (const { snapshot } of scene.members) {
     for (const { descriptor, series } of snapshot.metrics) {
       if (descriptor.scope !== OWN_SCOPE || descriptor.name !== EXITS_METRIC) continue;
       for (const entry of series) {
         const cell = cellOf(descriptor, entry, snapshot.values);
         if (!cell) continue;
-        const [clusterId, threadId, startSeconds, cause, replaced, atMonotonicMs, parent] = EXIT_FIELDS.map(
-          (_, i) => cell[i]!,
-        ) as [number, number, number, number, number, number, number];
-        const isOver = scene.nowMonotonicMs - atMonotonicMs >= retentionMs;
+        const [clusterId, threadId, startSeconds, cause, replacedAtMonotonicMs, atMonotonicMs, parent] =
+          EXIT_FIELDS.map((_, i) => cell[i]!) as [number, number, number, number, number, number, number];
         const known = EXIT_CAUSES[cause];
-        if (isOver || !known || (which === 'replaced' && replaced === 0)) continue;
-        yield { workerId: workerIdOf(clusterName(clusterId, parent), threadId, startSeconds), cause: known, count: 1 };
+        if (!known) continue;
+        const workerId = workerIdOf(clusterName(clusterId, parent), threadId, startSeconds);
+        yield { workerId, cause: known, atMonotonicMs, replacedAtMonotonicMs };
       }
     }
+  }
+}
+
+function* events(which: 'all' | 'replaced', scene: Scene, retentionMs: number): Generator<ExitedWorker> {
+  for (const { workerId, cause, atMonotonicMs, replacedAtMonotonicMs } of exitEvents(scene)) {
+    const isOver = scene.nowMonotonicMs - atMonotonicMs >= retentionMs;
+    if (isOver || (which === 'replaced' && replacedAtMonotonicMs === 0)) continue;
+    yield { workerId, cause, count: 1 };
   }
 }
 

@@ -98,22 +98,41 @@ export function project(scene: Scene, exporter: ExporterState, options: ViewOpti
 /** The same before they are OTel's. */
 export function familiesOf(scene: Scene, exporter: ExporterState, options: ViewOptions): Family[] {
   const app = appFamilies(scene, TAKEN, options.gaugeModes);
-  const documented = METRICS.map((row): Family => {
-    const labels = options.labels === 'detailed' ? [...row.labels, ...(row.detailedLabels ?? [])] : row.labels;
-    const context = { row, scene, exporter, options, labels, conflicts: app.conflicts };
-    const projection = PROJECTIONS[row.source.from] as (source: Source, context: Context) => Point[];
-    const additive = row.type === 'gauge' && row.source.from === 'sum';
-    return { ...row, additive, points: projection(row.source, context) };
-  });
+  const documented = METRICS.map((row) =>
+    documentedFamily(row, { scene, exporter, options, conflicts: app.conflicts }),
+  );
   return [...documented, ...app.families];
 }
 
-function projectWorkers({ value }: From<'worker'>, { scene, options }: Context): Point[] {
-  // By its id: a series that is given twice is no exposition, and there are programs that write what they like.
-  const living = new Map(
+/**
+ * One documented family by itself, for who shows a part of what is scraped.
+ *
+ * @param name - as it is scraped; one that is not documented has no points
+ */
+export function pointsOf(name: string, scene: Scene, exporter: ExporterState, options: ViewOptions): readonly Point[] {
+  const row = METRICS.find((metric) => metric.name === name);
+  return row ? documentedFamily(row, { scene, exporter, options, conflicts: [] }).points : [];
+}
+
+/**
+ * The living by worker_id, in the order of the scene. By its id: a series that is given twice is no exposition, and there
+ * are programs that write what they like.
+ */
+export function livingWorkers(scene: Scene): Map<string, Member> {
+  return new Map(
     scene.workers.filter(({ alive }) => alive).map((worker) => [worker.snapshot.identity.workerId, worker]),
   );
-  return [...living].flatMap(([workerId, worker]) =>
+}
+
+function documentedFamily(row: MetricRow, moment: Omit<Context, 'row' | 'labels'>): Family {
+  const labels = moment.options.labels === 'detailed' ? [...row.labels, ...(row.detailedLabels ?? [])] : row.labels;
+  const projection = PROJECTIONS[row.source.from] as (source: Source, context: Context) => Point[];
+  const additive = row.type === 'gauge' && row.source.from === 'sum';
+  return { ...row, additive, points: projection(row.source, { ...moment, row, labels }) };
+}
+
+function projectWorkers({ value }: From<'worker'>, { scene, options }: Context): Point[] {
+  return [...livingWorkers(scene)].flatMap(([workerId, worker]) =>
     WORKER_VALUES[value](worker, scene, options).map((point) => ({
       ...point,
       labels: { worker_id: workerId, ...point.labels },

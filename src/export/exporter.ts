@@ -2,11 +2,11 @@
 import { dirname } from 'node:path';
 import type { MetricData } from '@opentelemetry/sdk-metrics';
 import pidusage from 'pidusage';
-import { GroupProducer, isWorker } from '../aggregate/producer.ts';
+import { GroupProducer } from '../aggregate/producer.ts';
 import { ResourceSampler } from '../aggregate/resources.ts';
 import { WallClock } from '../aggregate/wall-clock.ts';
 import { GroupReader } from '../aggregate/workers.ts';
-import { project } from '../catalogue/views.ts';
+import { type ExporterState, project } from '../catalogue/views.ts';
 import type { Settings } from '../config.ts';
 import { report, setLogLevel } from '../report.ts';
 import { pageRoutes } from '../server/page-files.ts';
@@ -15,10 +15,13 @@ import { wantsTls } from '../server/tls.ts';
 import { sweepDeadGroups } from '../snapshot/group.ts';
 import { holdLead, type Lead } from '../snapshot/leader.ts';
 import { openEndpoint } from './endpoint.ts';
+import { healthOf } from './health.ts';
+import { instanceOf } from './instance.ts';
 import { LastingCounts } from './lasting-counts.ts';
 import { Scraper } from './prometheus.ts';
 import { startPushers } from './pushers.ts';
-import { resourceOf } from './resource.ts';
+import { resourceOf, settledResource } from './resource.ts';
+import { StatusTeller } from './status.ts';
 
 /** Handed from the process to its exporter thread: structured-clonable. */
 export interface ExporterOptions {
@@ -97,24 +100,28 @@ export function startExporter(
     clock,
     startMs,
     view(scene) {
-      const { expectedWorkers } = settings;
-      const goOn = counts.goOn.bind(counts);
-      const metrics = project(scene, { ...scraper.stats, ...pushers.state, version, expectedWorkers, goOn }, settings);
+      const metrics = project(scene, state(), settings);
       counts.keep();
       return metrics;
     },
   });
+  const goOn = counts.goOn.bind(counts);
+  const { expectedWorkers } = settings;
+  const state = (): ExporterState => ({ ...scraper.stats, ...pushers.state, version, expectedWorkers, goOn });
   const resource = resourceOf(settings);
   const scraper = new Scraper({ producer, resource, timeoutMs: settings.scrapeTimeoutMs });
   const pushers = startPushers({ settings, producer, resource, directory, startMs, resumed: options.resumed });
+  const status = new StatusTeller({
+    scene: () => producer.scene(),
+    exporter: state,
+    keep: () => counts.keep(),
+    views: settings,
+    service: instanceOf(settledResource(resource), directory, startMs, settings.serviceName).service,
+  });
   const server = createMetricsServer({
     scrape: () => scraper.scrape(),
-    health: () => {
-      const workers = reader.read().filter((state) => state.alive && isWorker(state)).length;
-      const { expectedWorkers } = settings;
-      return { status: workers < expectedWorkers ? 'degraded' : 'ok', workers, expectedWorkers };
-    },
-    routes: pageRoutes(),
+    health: () => healthOf(reader.read(), expectedWorkers),
+    routes: { ...pageRoutes(), '/status.json': () => status.answer() },
     ...(wantsTls(settings) && { tls: { clientCertificates: settings.sslClientAuthRequired } }),
   });
 
@@ -131,6 +138,7 @@ export function startExporter(
   const ticker = setInterval(() => {
     if (!holdLead(directory, lead)) return onLost();
     tellOfJump(clock.look());
+    status.forget(clock.nowMonotonicMs());
     ticks += 1;
     // A thread that has ended says so in its file, which is read for that now and then.
     if (ticks % SAMPLE_TICKS === 0) reader.read();

@@ -12,13 +12,16 @@ import {
 } from '../snapshot/exit-events.ts';
 import { monotonicMs } from '../snapshot/monotonic.ts';
 import {
+  EXIT_TIMES_METRIC,
   EXITS_BY_WORKER_METRIC,
   EXITS_METRIC,
   OWN_SCOPE,
+  RESTART_TIMES_METRIC,
   RESTARTS_BY_WORKER_METRIC,
   RESTARTS_METRIC,
 } from '../snapshot/own-metrics.ts';
 import type { SeriesTable } from '../snapshot/series-table.ts';
+import { CountTimes } from './count-times.ts';
 import { LabelledCounter } from './labelled-counter.ts';
 
 /** A worker as its exit tells of it. */
@@ -57,6 +60,8 @@ export class Exits {
   readonly #restarts: LabelledCounter;
   readonly #exitsByWorker: LabelledCounter;
   readonly #restartsByWorker: LabelledCounter;
+  readonly #exitTimes: CountTimes;
+  readonly #restartTimes: CountTimes;
   readonly #lastingIds = new Set<string>();
   #count = 0;
 
@@ -67,6 +72,8 @@ export class Exits {
     this.#restarts = new LabelledCounter(table, RESTARTS_METRIC, EXIT_CAUSES.length);
     this.#exitsByWorker = new LabelledCounter(table, EXITS_BY_WORKER_METRIC, MAX_SERIES);
     this.#restartsByWorker = new LabelledCounter(table, RESTARTS_BY_WORKER_METRIC, MAX_SERIES);
+    this.#exitTimes = new CountTimes(table, EXIT_TIMES_METRIC);
+    this.#restartTimes = new CountTimes(table, RESTART_TIMES_METRIC);
   }
 
   /** Every reason at 0, for the owner of a group. */
@@ -79,7 +86,8 @@ export class Exits {
     const number = this.#count;
     const index = number % MAX_EXITS;
     if (worker.lastingId !== undefined) {
-      this.#exitsByWorker.add({ worker_id: this.#bounded(worker.lastingId), reason: cause.reason });
+      const series = this.#exitsByWorker.add({ worker_id: this.#bounded(worker.lastingId), reason: cause.reason });
+      this.#exitTimes.add(series, nowMonotonicMs);
       return { worker, cause, place: -1, number };
     }
     this.#count += 1;
@@ -92,12 +100,13 @@ export class Exits {
   }
 
   /** Another worker has taken the place of one that has ended. */
-  succeeded({ worker, cause, place, number }: Exit): void {
+  succeeded({ worker, cause, place, number }: Exit, nowMonotonicMs = monotonicMs()): void {
     this.#restarts.add({ reason: cause.reason });
     if (worker.lastingId !== undefined) {
-      this.#restartsByWorker.add({ worker_id: this.#bounded(worker.lastingId), reason: cause.reason });
+      const series = this.#restartsByWorker.add({ worker_id: this.#bounded(worker.lastingId), reason: cause.reason });
+      this.#restartTimes.add(series, nowMonotonicMs);
     } else if (this.#count - number <= MAX_EXITS) {
-      this.#table.values[place + REPLACED] = 1;
+      this.#table.values[place + REPLACED] = nowMonotonicMs;
     }
   }
 

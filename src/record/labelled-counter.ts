@@ -18,8 +18,11 @@ export class LabelledCounter {
     this.#maxSeries = maxSeries;
   }
 
-  /** @param labels - in the same order on each call */
-  add(labels: Readonly<Record<string, string>>, count = 1): void {
+  /**
+   * @param labels - in the same order on each call
+   * @returns where the cell of their series begins in the table
+   */
+  add(labels: Readonly<Record<string, string>>, count = 1): number {
     const key = JSON.stringify(Object.values(labels));
     let cell = this.#cells.get(key);
     if (cell === undefined && this.#cells.size >= this.#maxSeries) {
@@ -28,6 +31,7 @@ export class LabelledCounter {
     }
     cell ??= this.#newCell(key, labels);
     this.#table.values[cell]! += count;
+    return cell;
   }
 
   #newCell(key: string, labels: Readonly<Record<string, string>>): number {

@@ -16,8 +16,8 @@ export const EXIT_CAUSES: readonly ExitCause[] = [
 ];
 
 /**
- * What the numbers of an exit event tell: who, why (place in EXIT_CAUSES), whether it had a successor, when (see monotonic.ts), and
- * the pid of its primary where that is not the group's owner (else 0).
+ * What the numbers of an exit event tell: who, why (place in EXIT_CAUSES), when its successor came (0: none has), when (see
+ * monotonic.ts), and the pid of its primary where that is not the group's owner (else 0).
  */
 export const EXIT_FIELDS = [
   'clusterId',

@@ -24,6 +24,12 @@ export const EXITS_METRIC = 'exits';
 export const EXITS_BY_WORKER_METRIC = 'exits_by_worker';
 /** Those of them that had a successor. */
 export const RESTARTS_BY_WORKER_METRIC = 'restarts_by_worker';
+/** When the last signals came, one event each; see count-events.ts. */
+export const SIGNAL_TIMES_METRIC = 'signal_times';
+/** The same of exits by worker. */
+export const EXIT_TIMES_METRIC = 'exit_times';
+/** The same of restarts by worker. */
+export const RESTART_TIMES_METRIC = 'restart_times';
 /** Failures of measuring, by cause. */
 export const ERRORS_METRIC = 'errors';
 
@@ -38,5 +44,8 @@ export const OWN_KINDS: Readonly<Record<string, MetricKind>> = {
   [EXITS_METRIC]: 'event',
   [EXITS_BY_WORKER_METRIC]: 'counter',
   [RESTARTS_BY_WORKER_METRIC]: 'counter',
+  [SIGNAL_TIMES_METRIC]: 'event',
+  [EXIT_TIMES_METRIC]: 'event',
+  [RESTART_TIMES_METRIC]: 'event',
   [ERRORS_METRIC]: 'counter',
 };
