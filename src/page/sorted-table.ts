@@ -119,7 +119,7 @@ export class SortedTable<Row> {
       cell.append(spark.element);
       return { element: cell, text, spark, shown: '', tone: '', share: 0 };
     });
-    const view = { element, cells, row, isSeen: true };
+    const view = { element, cells, row, isSeen: false };
     this.#views.set(this.#options.key(row), view);
     this.#byElement.set(element, view);
     if (this.#options.columns.some(({ trend }) => trend)) this.#watch.observe(element);
