@@ -1,8 +1,7 @@
 /** The page at `/`, in a real browser: its numbers are those of /status.json, names are text, and everybody can use it. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, describe, it } from 'node:test';
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { formatOf, visible } from '../src/page/format.ts';
 import type { Status } from '../src/status-document.ts';
@@ -12,7 +11,6 @@ import { freePort, type Running, startApp, startCluster, until } from './process
 import { request } from './requests.ts';
 import { startLoad } from './steady-load.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const EVERY_MS = 2000;
 const WORKERS = 3;
 const format = formatOf('en-US');
@@ -472,7 +470,7 @@ function cells(page: Page, table: string): Promise<string[][]> {
 }
 
 async function noViolations(page: Page): Promise<void> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   const found = (await page.evaluate(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
     violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.slice(0, 3).map(({ html, failureSummary }) => html + failureSummary) })))`)) as {
     impact: string;

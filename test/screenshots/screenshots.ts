@@ -1,0 +1,81 @@
+/** `npm run screenshots`: the page of the cluster example under load, with what happens to workers, as docs/images has it. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { openPage, startChromium } from '../chromium.ts';
+import { ROOT, start, until } from '../processes.ts';
+import { request } from '../requests.ts';
+
+const IMAGES = join(ROOT, 'docs/images');
+const WORKERS = 4;
+const CLIENTS = 6;
+const PAUSE_MS = 15;
+const NEVER_ANSWERED_MS = 2000;
+const WATCHED_MS = 75_000;
+// How often each is asked for, of one round.
+const ROUND: readonly (readonly [method: string, path: string, times: number])[] = [
+  ['GET', '/', 9],
+  ['POST', '/orders', 5],
+  ['GET', '/slow', 3],
+  ['GET', '/nowhere', 2],
+  ['GET', '/fail', 1],
+];
+
+const ends: (() => unknown)[] = [];
+const owner = { after: (end: () => unknown) => void ends.push(end) };
+try {
+  await takeThem();
+} finally {
+  for (const end of ends.reverse()) await end();
+}
+
+async function takeThem(): Promise<void> {
+  const app = start(owner, [join(ROOT, 'examples/cluster/primary.mjs')], {
+    env: {
+      GUNICORN_WORKERS: String(WORKERS),
+      PORT: '0',
+      OTEL_SERVICE_NAME: 'shop',
+      GUNICORN_OTEL_UNRESPONSIVE_AFTER: '5',
+    },
+  });
+  const [, port] = await app.says(/on port (\d+)/);
+  const home = new URL('/', await app.metricsUrl()).href;
+  let isOver = false;
+  owner.after(() => {
+    isOver = true;
+  });
+  for (let i = 0; i < CLIENTS; i += 1) void ask(`http://127.0.0.1:${port}`, () => isOver);
+
+  const browser = await startChromium(owner);
+  const pages = await Promise.all(
+    (['light', 'dark'] as const).map(async (colorScheme) => {
+      const { page } = await openPage(owner, browser, { colorScheme, viewport: { width: 1280, height: 720 } });
+      await page.goto(home);
+      return { page, colorScheme };
+    }),
+  );
+  const pids = () => [...app.output.stdout.matchAll(/^worker (\d+) on/gm)].map(([, pid]) => Number(pid));
+  await delay(WATCHED_MS / 3);
+  process.kill(app.pid, 'SIGHUP');
+  await until(() => pids().length === 2 * WORKERS, 'all workers are new');
+  await delay(WATCHED_MS / 3);
+  process.kill(pids()[WORKERS]!, 'SIGKILL');
+  await until(() => pids().length === 2 * WORKERS + 1, 'the killed worker is replaced');
+  await delay(WATCHED_MS / 3);
+  process.kill(pids()[WORKERS + 1]!, 'SIGSTOP');
+
+  mkdirSync(IMAGES, { recursive: true });
+  for (const { page, colorScheme } of pages) {
+    await page.locator('#attention', { hasText: 'stuck' }).waitFor();
+    await page.screenshot({ path: join(IMAGES, `page-${colorScheme}.png`), fullPage: true });
+  }
+}
+
+async function ask(url: string, isOver: () => boolean): Promise<void> {
+  const round = ROUND.flatMap(([method, path, times]) => Array.from({ length: times }, () => ({ method, path })));
+  while (!isOver()) {
+    const { method, path } = round[Math.floor(Math.random() * round.length)]!;
+    await request(url + path, { method, timeout: NEVER_ANSWERED_MS }).catch(() => {});
+    await delay(PAUSE_MS * (0.5 + Math.random()));
+  }
+}
