@@ -111,7 +111,11 @@ export interface Request {
 /** Completed requests in a table of their own; what is not told of one is that of a small GET that went well. */
 export function serve(
   requests: readonly Request[],
-  options: { readonly maxEndpoints?: number; readonly durationBuckets?: readonly number[] } = {},
+  options: {
+    readonly maxEndpoints?: number;
+    readonly maxSeries?: number;
+    readonly durationBuckets?: readonly number[];
+  } = {},
 ): SeriesTable {
   const table = new SeriesTable();
   const recorder = new RequestTable({

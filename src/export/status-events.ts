@@ -27,13 +27,15 @@ const COUNTED: readonly { kind: Kind; counter: string; times: string; workerId: 
   },
   { kind: 'signal', counter: SIGNALS_METRIC, times: SIGNAL_TIMES_METRIC, workerId: '', what: 'signal' },
 ];
+// An event may have been written down since the scene's moment. What is later than that is nobody's time.
+const TOLERANCE_MS = 1000;
 // Of one moment, what came of the other: newest first.
 const ORDER: readonly Kind[] = ['restart', 'exit', 'signal'];
 
 /** The last events of everybody who is there, newest first. @param most - how many; older ones are left out */
 export function statusEvents(scene: Scene, most: number): StatusEvent[] {
   return [...moments(scene)]
-    .filter(({ atMonotonicMs }) => Number.isFinite(atMonotonicMs))
+    .filter(({ atMonotonicMs }) => atMonotonicMs >= 0 && atMonotonicMs <= scene.nowMonotonicMs + TOLERANCE_MS)
     .sort((a, b) => b.atMonotonicMs - a.atMonotonicMs || ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))
     .slice(0, most)
     .map(({ atMonotonicMs, ...event }) => ({

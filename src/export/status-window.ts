@@ -18,27 +18,27 @@ class Sample {
   readonly atMonotonicMs: number;
   /** Nothing was left out. */
   readonly complete: boolean;
-  /** By name: where its failed requests are, the buckets behind them. */
-  readonly #places = new Map<string, number>();
+  readonly #places = new Map<string, { from: number; to: number }>();
   readonly #values: Float64Array;
 
   constructor(atMonotonicMs: number, loads: Loads, complete: boolean) {
     this.atMonotonicMs = atMonotonicMs;
     this.complete = complete;
-    // The sum of a cell has no use here: the failed requests take its place.
     this.#values = new Float64Array([...loads.values()].reduce((length, { cell }) => length + cell.length, 0));
     let place = 0;
     for (const [name, { failedRequests, cell }] of loads) {
-      this.#places.set(name, place);
+      this.#places.set(name, { from: place, to: place + cell.length });
       this.#values.set(cell, place);
+      // The sum of a cell has no use here.
       this.#values[place] = failedRequests;
       place += cell.length;
     }
   }
 
-  countsOf(name: string, length: number): Float64Array | undefined {
+  /** Failed requests, then the buckets. */
+  countsOf(name: string): Float64Array | undefined {
     const place = this.#places.get(name);
-    return place === undefined ? undefined : this.#values.subarray(place, place + length);
+    return place && this.#values.subarray(place.from, place.to);
   }
 }
 
@@ -74,7 +74,7 @@ export class StatusWindow {
       seconds,
       complete: base.complete,
       growthOf(name, now, isNew) {
-        const before = base.countsOf(name, now.cell.length) ?? (isNew ? new Float64Array(now.cell.length) : undefined);
+        const before = base.countsOf(name) ?? (isNew ? new Float64Array(now.cell.length) : undefined);
         return before && growth(before, now, seconds);
       },
     };
@@ -93,8 +93,10 @@ export class StatusWindow {
   }
 }
 
-// What grows and has fallen all the same has begun anew, or is not the same: of what was between the looks nothing is known.
+// What grows and has fallen all the same has begun anew, and what has other buckets is not the same: of what was between
+// the looks nothing is known.
 function growth(before: Float64Array, { failedRequests, cell }: Counts, seconds: number): Growth | undefined {
+  if (before.length !== cell.length) return undefined;
   const grown = { seconds, failedRequests: failedRequests - before[0]!, cell: new Float64Array(cell.length) };
   for (let i = 1; i < cell.length; i += 1) grown.cell[i] = cell[i]! - before[i]!;
   return grown.failedRequests < 0 || grown.cell.some((count) => count < 0) ? undefined : grown;

@@ -23,6 +23,7 @@ const REASONS: Readonly<Record<number, string>> = {
   503: 'it has too much to do',
 };
 
+/** Tells of each answer, and of each change of what can be had; keeps nothing but when to ask next. */
 export class Poller {
   readonly #options: PollerOptions;
   #timer = 0;

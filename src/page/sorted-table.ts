@@ -46,6 +46,7 @@ interface RowView<Row> {
 
 const collator = new Intl.Collator(undefined, { numeric: true });
 
+/** Sorts by the header that was pressed last; the rows of the status are what is shown, none is made up. */
 export class SortedTable<Row> {
   readonly #options: TableOptions<Row>;
   readonly #body: HTMLTableSectionElement;

@@ -1,6 +1,5 @@
 /** When a labelled counter was counted up, the last times of all its series: a ring in the table beside it. */
 import { COUNT_FIELDS, MAX_COUNT_EVENTS } from '../snapshot/count-events.ts';
-import { monotonicMs } from '../snapshot/monotonic.ts';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import type { SeriesTable } from '../snapshot/series-table.ts';
 
@@ -19,7 +18,7 @@ export class CountTimes {
   }
 
   /** @param cell - where the cell of the counter's series begins in the same table */
-  add(cell: number, nowMonotonicMs = monotonicMs()): void {
+  add(cell: number, nowMonotonicMs: number): void {
     const own = { description: '', unit: '', scope: OWN_SCOPE };
     this.#metric ??= this.#table.define({ ...own, name: this.#name, kind: 'event', fields: COUNT_FIELDS });
     const index = this.#count % MAX_COUNT_EVENTS;

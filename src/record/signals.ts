@@ -1,4 +1,5 @@
 /** The signals of this process, seen without changing what they do (see companions.ts), and their counts. */
+import { monotonicMs } from '../snapshot/monotonic.ts';
 import { SIGNAL_TIMES_METRIC, SIGNALS_METRIC } from '../snapshot/own-metrics.ts';
 import type { SeriesTable } from '../snapshot/series-table.ts';
 import { accompany } from './companions.ts';
@@ -42,9 +43,9 @@ export class Signals {
   }
 
   /** One was seen. @param signal - without the SIG in front */
-  add(signal: string, action: string): void {
+  add(signal: string, action: string, nowMonotonicMs = monotonicMs()): void {
     const series = this.#counter.add({ signal, action });
-    if (!TIMELESS.has(signal)) this.#times.add(series);
+    if (!TIMELESS.has(signal)) this.#times.add(series, nowMonotonicMs);
   }
 }
 

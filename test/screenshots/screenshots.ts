@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openPage, startChromium } from '../chromium.ts';
-import { ROOT, start, until } from '../processes.ts';
+import { freePort, ROOT, start, until } from '../processes.ts';
 import { request } from '../requests.ts';
 
 const IMAGES = join(ROOT, 'docs/images');
@@ -11,12 +11,13 @@ const WORKERS = 4;
 const CLIENTS = 6;
 const PAUSE_MS = 15;
 const NEVER_ANSWERED_MS = 2000;
+const HELD_MS = 350;
 const WATCHED_MS = 75_000;
 // How often each is asked for, of one round.
 const ROUND: readonly (readonly [method: string, path: string, times: number])[] = [
-  ['GET', '/', 9],
-  ['POST', '/orders', 5],
-  ['GET', '/slow', 3],
+  ['GET', '/', 13],
+  ['POST', '/orders', 8],
+  ['GET', '/slow', 1],
   ['GET', '/nowhere', 2],
   ['GET', '/fail', 1],
 ];
@@ -30,15 +31,17 @@ try {
 }
 
 async function takeThem(): Promise<void> {
+  const port = await freePort();
   const app = start(owner, [join(ROOT, 'examples/cluster/primary.mjs')], {
     env: {
       GUNICORN_WORKERS: String(WORKERS),
-      PORT: '0',
+      // Not any: the workers of a reload are to have the same.
+      PORT: String(port),
       OTEL_SERVICE_NAME: 'shop',
       GUNICORN_OTEL_UNRESPONSIVE_AFTER: '5',
     },
   });
-  const [, port] = await app.says(/on port (\d+)/);
+  await app.says(/on port/);
   const home = new URL('/', await app.metricsUrl()).href;
   let isOver = false;
   owner.after(() => {
@@ -63,12 +66,23 @@ async function takeThem(): Promise<void> {
   await until(() => pids().length === 2 * WORKERS + 1, 'the killed worker is replaced');
   await delay(WATCHED_MS / 3);
   process.kill(pids()[WORKERS + 1]!, 'SIGSTOP');
+  owner.after(holdNowAndThen(pids()[WORKERS + 2]!));
 
   mkdirSync(IMAGES, { recursive: true });
   for (const { page, colorScheme } of pages) {
-    await page.locator('#attention', { hasText: 'stuck' }).waitFor();
+    for (const mark of ['stuck', 'slow']) await page.locator('#attention', { hasText: mark }).waitFor();
     await page.screenshot({ path: join(IMAGES, `page-${colorScheme}.png`), fullPage: true });
   }
+}
+
+// Keeps a process from running for a part of each second. @returns what ends that
+function holdNowAndThen(pid: number): () => void {
+  let isHeld = false;
+  const timer = setInterval(() => {
+    isHeld = !isHeld;
+    process.kill(pid, isHeld ? 'SIGSTOP' : 'SIGCONT');
+  }, HELD_MS);
+  return () => clearInterval(timer);
 }
 
 async function ask(url: string, isOver: () => boolean): Promise<void> {
