@@ -11,6 +11,7 @@ const WORKERS = 4;
 const CLIENTS = 6;
 const PAUSE_MS = 15;
 const NEVER_ANSWERED_MS = 2000;
+const SCRAPE_EVERY_MS = 5000;
 const HELD_MS = 350;
 const WATCHED_MS = 75_000;
 // How often each is asked for, of one round.
@@ -48,6 +49,10 @@ async function takeThem(): Promise<void> {
     isOver = true;
   });
   for (let i = 0; i < CLIENTS; i += 1) void ask(`http://127.0.0.1:${port}`, () => isOver);
+
+  // As Prometheus would.
+  const scrapes = setInterval(() => void app.scrape(), SCRAPE_EVERY_MS);
+  owner.after(() => clearInterval(scrapes));
 
   const browser = await startChromium(owner);
   const pages = await Promise.all(
