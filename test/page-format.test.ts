@@ -51,6 +51,7 @@ describe('a moment', () => {
   it('is told to the second, and with its day when that is another', () => {
     const noon = new Date(2024, 4, 17, 12, 3, 4).getTime();
     assert.equal(format.clock(noon, noon), '12:03:04');
+    assert.equal(format.clock(new Date(2024, 4, 17).getTime()), '00:00:00');
     assert.equal(format.clock(noon, noon + 86_400_000), 'May 17 12:03:04');
     assert.equal(format.clock(Number.NaN), UNKNOWN);
   });

@@ -43,7 +43,7 @@ export function formatOf(locale?: string): Format {
     hour: '2-digit',
     minute: '2-digit',
     second: '2-digit',
-    hour12: false,
+    hourCycle: 'h23',
   });
   const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
   const known = (write: (value: number) => string) => (value: Known) =>
