@@ -18,6 +18,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   catalogue: ['aggregate', 'snapshot'],
   export: ['aggregate', 'catalogue', 'server', 'snapshot'],
   server: [],
+  page: [],
 };
 /** At the top, for everybody; they know no room. */
 const SHARED = [
@@ -52,7 +53,7 @@ const WIRING = [
   'top-target.ts',
   ...API,
 ];
-const ACTS_ON_IMPORT = ['register.ts', 'register.cts', 'cli.ts', 'export/thread.ts'];
+const ACTS_ON_IMPORT = ['register.ts', 'register.cts', 'cli.ts', 'export/thread.ts', 'page/page.ts'];
 /** What a process loads that is preloaded and measures nothing. */
 const BEFORE_SIGNS = [
   'family.ts',
@@ -102,6 +103,14 @@ describe('imports', () => {
       assert.deepEqual(bad, []);
     });
   }
+
+  it('of page lead out of it for the type of its data and nothing else: a browser loads it as it is', () => {
+    const out = files
+      .filter(({ room }) => room === 'page')
+      .flatMap(({ text }) => [...text.matchAll(/^import .*'(?:\.\.\/[^']+|[^.'][^']*)';$/gm)].map(([line]) => line));
+    assert.ok(out.length > 0);
+    for (const line of out) assert.match(line, /^import type \{.*\} from '\.\.\/status-document\.ts';$/);
+  });
 
   it('of what is for everybody lead to no room and no other file of the top', () => {
     for (const { path, imports } of files.filter((file) => SHARED.includes(file.path))) {

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { select, sum } from './exposition.ts';
 import { fixture, freshDirectory, type Preload, ROOT, type Running, startApp, startCluster } from './processes.ts';
-import { requests } from './requests.ts';
+import { request, requests } from './requests.ts';
 
 const INSTALL_DEADLINE_MS = 180_000;
 // The promise: this long after the last answer, a scrape is exact.
@@ -59,6 +59,8 @@ async function requestsAreCounted(running: Running, port: number) {
   await delay(PROMISE_MS);
   const samples = await running.scrape();
   assert.equal(sum(samples, 'gunicorn_worker_requests_total'), REQUESTS);
+  const page = await request(new URL('/', await running.metricsUrl()).href);
+  assert.match(page.body, /^<!doctype html>/);
   assert.equal(sum(samples, 'gunicorn_worker_request_duration_seconds_count'), REQUESTS);
   assert.equal(sum(samples, 'http_server_request_duration_seconds_count'), REQUESTS);
   assert.equal(

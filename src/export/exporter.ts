@@ -9,6 +9,7 @@ import { GroupReader } from '../aggregate/workers.ts';
 import { type ExporterState, project } from '../catalogue/views.ts';
 import type { Settings } from '../config.ts';
 import { report, setLogLevel } from '../report.ts';
+import { pageRoutes } from '../server/page-files.ts';
 import { createMetricsServer } from '../server/server.ts';
 import { wantsTls } from '../server/tls.ts';
 import { sweepDeadGroups } from '../snapshot/group.ts';
@@ -120,7 +121,7 @@ export function startExporter(
   const server = createMetricsServer({
     scrape: () => scraper.scrape(),
     health: () => healthOf(reader.read(), expectedWorkers),
-    routes: { '/status.json': () => status.answer() },
+    routes: { ...pageRoutes(), '/status.json': () => status.answer() },
     ...(wantsTls(settings) && { tls: { clientCertificates: settings.sslClientAuthRequired } }),
   });
 
