@@ -11,7 +11,10 @@ export interface Load {
   /** In the window; null while there is none, which is so in the first answer after nobody has asked for a while. */
   readonly requestsPerSecond: number | null;
   readonly failedRequestsPerSecond: number | null;
-  /** Of the requests in the window, seconds, estimated from the buckets as histogram_quantile() does; null without requests. */
+  /**
+   * Of the requests in the window, or of all of them where the rate is null; seconds, estimated from the buckets as
+   * histogram_quantile() does. Null without requests.
+   */
   readonly durationSeconds: { readonly p50: number | null; readonly p95: number | null; readonly p99: number | null };
 }
 

@@ -71,15 +71,24 @@ describe('a status', () => {
     assert.equal(status.exporter.series, EXPORTER.series);
   });
 
+  it('is the same with labels that are detailed: it has its own', async () => {
+    const scene = async () => sceneOf([{ table: serve([FAST, SLOW, { ...FAILED, method: 'POST' }]) }]);
+    const options = { scene, exporter: () => EXPORTER, keep() {}, service: 'shop' };
+    const detailed = new StatusTeller({ ...options, views: { ...VIEW_OPTIONS, labels: 'detailed' } });
+    const standard = new StatusTeller({ ...options, views: VIEW_OPTIONS });
+    assert.deepEqual(await detailed.look(), await standard.look());
+  });
+
   it('has no rates at the first look and those of its window at the next, counters that fall being none', async () => {
+    const before = Array.from({ length: 9 }, () => FAST);
     const scenes = [
-      sceneOf([{ table: serve([FAST, FAST, SLOW]) }, { table: serve([SLOW, SLOW, FAILED]) }]),
-      at(4000, [{ table: serve([FAST, FAST, SLOW, SLOW, SLOW, FAILED, FAILED, FAILED]) }, { table: serve([FAST]) }]),
+      sceneOf([{ table: serve([...before, SLOW]) }, { table: serve([SLOW, SLOW, FAILED]) }]),
+      at(4000, [{ table: serve([...before, SLOW, SLOW, SLOW, FAILED, FAILED, FAILED]) }, { table: serve([FAST]) }]),
     ];
     const teller = newTeller(scenes);
     const first = await teller.look();
     assert.deepEqual([first.windowSeconds, first.total.requestsPerSecond], [null, null]);
-    assert.ok(first.total.durationSeconds.p50! > 0.1);
+    assert.ok(first.total.durationSeconds.p95! > 0.1);
     const { windowSeconds, workers, routes, total } = await teller.look();
     assert.equal(windowSeconds, 4);
     const [grown, replaced] = workers;
@@ -112,9 +121,16 @@ describe('a status', () => {
     );
   });
 
+  it('has a rate at the second look though nothing had been asked for at the first', async () => {
+    const teller = newTeller([sceneOf([]), at(2000, [{ table: serve([FAST, FAILED, FAILED, FAILED]) }])]);
+    assert.equal((await teller.look()).total.requests, 0);
+    const { total } = await teller.look();
+    assert.deepEqual([total.requestsPerSecond, total.failedRequestsPerSecond], [2, 1.5]);
+  });
+
   it('of an id that comes back has no rate by what its predecessor has done', async () => {
     const lasting = { workerId: 'worker_1', lasting: true } as const;
-    const [before, after] = [sceneOf([]), at(4000, [{ table: serve([FAST, FAST]), startSeconds: NOW_MS / 1000 }])];
+    const [before, after] = [sceneOf([]), at(4000, [{ table: serve([FAST, FAST]), startSeconds: NOW_MS / 1000 + 2 }])];
     const member = after.workers[0]!;
     const snapshot = { ...member.snapshot, identity: { ...member.snapshot.identity, ...lasting } };
     const teller = newTeller([before, { ...after, workers: [{ ...member, snapshot }] }]);

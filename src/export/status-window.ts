@@ -9,6 +9,7 @@ const MIN_WINDOW_MS = 950;
 const MAX_WINDOW_MS = 10_000;
 // Who looks less often than this has to look twice to be told a rate.
 const KEPT_MS = 60_000;
+const NOTHING = new Float64Array(0);
 
 /** The loads of one look, by any name. */
 export type Loads = ReadonlyMap<string, Counts>;
@@ -74,7 +75,7 @@ export class StatusWindow {
       seconds,
       complete: base.complete,
       growthOf(name, now, isNew) {
-        const before = base.countsOf(name) ?? (isNew ? new Float64Array(now.cell.length) : undefined);
+        const before = base.countsOf(name) ?? (isNew ? NOTHING : undefined);
         return before && growth(before, now, seconds);
       },
     };
@@ -95,7 +96,9 @@ export class StatusWindow {
 
 // What grows and has fallen all the same has begun anew, and what has other buckets is not the same: of what was between
 // the looks nothing is known.
-function growth(before: Float64Array, { failedRequests, cell }: Counts, seconds: number): Growth | undefined {
+function growth(then: Float64Array, { failedRequests, cell }: Counts, seconds: number): Growth | undefined {
+  // What has counted nothing yet may not know its buckets either.
+  const before = then.every((count) => count === 0) ? new Float64Array(cell.length) : then;
   if (before.length !== cell.length) return undefined;
   const grown = { seconds, failedRequests: failedRequests - before[0]!, cell: new Float64Array(cell.length) };
   for (let i = 1; i < cell.length; i += 1) grown.cell[i] = cell[i]! - before[i]!;

@@ -31,6 +31,7 @@ export interface StatusOptions {
 const MAX_WORKERS = 500;
 const MAX_ROUTES = 500;
 const MAX_EVENTS = 100;
+
 /** Tells of a group to those who look, one collection at a time. */
 export class StatusTeller {
   readonly #options: StatusOptions;
