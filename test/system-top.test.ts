@@ -1,6 +1,6 @@
 /** `gunicorn-otel top` of a real cluster, in a real terminal (tmux) and through a pipe. UPDATE_CAPTURES=1 writes docs/images. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -262,6 +262,34 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
     terminal.keys('q');
     await terminal.hides(/^q quit/);
     await assertShellGoesOn(terminal);
+  });
+
+  it('stopped by force, takes the terminal again when it goes on, in whatever way that was left', async (t) => {
+    const server = await startStatusServer(t);
+    const terminal = startTerminal(t, { columns: 80, rows: 24 });
+    await terminal.run(`exec ${TOP} ${server.url}`);
+    await terminal.shows(/^q quit/);
+    const pid = Number(terminal.flag('pane_pid'));
+    process.kill(pid, 'SIGSTOP');
+    execFileSync('stty', ['-F', terminal.flag('pane_tty'), 'sane']);
+    process.kill(pid, 'SIGCONT');
+    await until(
+      () => /-icanon/.test(execFileSync('stty', ['-F', terminal.flag('pane_tty'), '-a']).toString()),
+      'raw keys',
+    );
+    terminal.keys('e');
+    await terminal.shows(/11:59:57 restart/);
+  });
+
+  it('fits itself to another size at once, however far apart its looks are', async (t) => {
+    const server = await startStatusServer(t);
+    const terminal = startTerminal(t, { columns: 80, rows: 24 });
+    await terminal.run(`${TOP} ${server.url} --interval 3600`);
+    await until(() => server.asked.length === 2, 'its last look for an hour');
+    await terminal.shows(/^q quit/);
+    terminal.resize(200, 30);
+    await terminal.shows(/ requests +failed +age$/);
+    assert.equal(server.asked.length, 2);
   });
 
   for (const [signal, said] of [
