@@ -1,7 +1,7 @@
 /** The command line as data: each command with its options, which `--help`, docs/cli.md and the parser all read. */
 import { parseArgs } from 'node:util';
 import { nearestName } from './nearest-name.ts';
-import { SORTABLE } from './top-view.ts';
+import { SORTABLE } from './top/view.ts';
 
 /** One option. */
 export interface CommandOption {

@@ -1,8 +1,8 @@
 /** What `gunicorn-otel top` was told on its command line, checked before anybody is asked for anything. */
 import type { CommandLine } from './command-line.ts';
 import { nearestName } from './nearest-name.ts';
+import { SORTABLE } from './top/view.ts';
 import type { TopOptions } from './top.ts';
-import { SORTABLE } from './top-view.ts';
 
 const DEFAULT_INTERVAL_SECONDS = 2;
 const MIN_INTERVAL_SECONDS = 0.5;

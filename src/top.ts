@@ -1,12 +1,12 @@
 /** `gunicorn-otel top`: a group at a glance, in a terminal as it changes, elsewhere once. Prints to what it is given. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ReadStream, WriteStream } from 'node:tty';
-import { live } from './top-live.ts';
-import { type Access, type Look, look } from './top-look.ts';
-import { plainText } from './top-plain.ts';
-import { Screen } from './top-screen.ts';
+import { live } from './top/live.ts';
+import { type Access, type Look, look } from './top/look.ts';
+import { plainText } from './top/plain.ts';
+import { Screen } from './top/screen.ts';
+import { firstView } from './top/view.ts';
 import { foundTarget, namedTarget } from './top-target.ts';
-import { firstView } from './top-view.ts';
 
 // Rates are over the time between two looks.
 const BETWEEN_LOOKS_MS = 1000;

@@ -19,6 +19,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   export: ['aggregate', 'catalogue', 'server', 'snapshot'],
   server: [],
   page: [],
+  top: [],
 };
 /** At the top, for everybody; they know no room. */
 const SHARED = [
@@ -50,6 +51,9 @@ const WIRING = [
   'exporter-thread.ts',
   'index.ts',
   'surroundings.ts',
+  'command-line.ts',
+  'top.ts',
+  'top-options.ts',
   'top-target.ts',
   ...API,
 ];

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { EXIT_CODES } from '../src/command-help.ts';
 import { COMMAND_NAMES, COMMANDS, type Command } from '../src/command-line.ts';
-import { ROUTE_COLUMNS, WORKER_COLUMNS } from '../src/top-columns.ts';
-import { KEY_HELP } from '../src/top-view.ts';
+import { ROUTE_COLUMNS, WORKER_COLUMNS } from '../src/top/columns.ts';
+import { KEY_HELP } from '../src/top/view.ts';
 import { CAPTURE, CAPTURED, withoutGaps } from './top-captures.ts';
 
 const text = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');

@@ -1,13 +1,13 @@
-/** Holds src/top-frame.ts, top-table.ts, top-columns.ts, top-headline.ts and top-plain.ts: what is shown, in which order, and what goes. */
+/** Holds src/top/frame.ts, top-table.ts, top-columns.ts, top-headline.ts and top-plain.ts: what is shown, in which order, and what goes. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Status } from '../src/status-document.ts';
-import { EVENT_COLUMNS, ROUTE_COLUMNS, WORKER_COLUMNS } from '../src/top-columns.ts';
-import { frame } from '../src/top-frame.ts';
-import { textOfLine } from '../src/top-line.ts';
-import { plainText } from '../src/top-plain.ts';
-import { readStatus } from '../src/top-status.ts';
-import { actionsOf, firstView, nextView } from '../src/top-view.ts';
+import { EVENT_COLUMNS, ROUTE_COLUMNS, WORKER_COLUMNS } from '../src/top/columns.ts';
+import { frame } from '../src/top/frame.ts';
+import { textOfLine } from '../src/top/line.ts';
+import { plainText } from '../src/top/plain.ts';
+import { readStatus } from '../src/top/status.ts';
+import { actionsOf, firstView, nextView } from '../src/top/view.ts';
 import { aLoad, aRoute, aStatus, aWorker } from './status-server.ts';
 
 const URL = 'http://127.0.0.1:9090';

@@ -1,11 +1,11 @@
-/** Holds src/top-look.ts and top-target.ts: which endpoint is asked, by whose right, and what is said when it cannot be had. */
+/** Holds src/top/look.ts and top-target.ts: which endpoint is asked, by whose right, and what is said when it cannot be had. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { look } from '../src/top-look.ts';
+import { look } from '../src/top/look.ts';
 import { foundTarget, namedTarget } from '../src/top-target.ts';
 import { makeCertificate, NO_OPENSSL } from './certificates.ts';
 import { runCli } from './cli.ts';

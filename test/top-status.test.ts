@@ -1,13 +1,13 @@
-/** Holds src/top-status.ts: a document of anybody's making is read as far as it is one, and nothing in it harms. */
+/** Holds src/top/status.ts: a document of anybody's making is read as far as it is one, and nothing in it harms. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { frame } from '../src/top-frame.ts';
-import { textOfLine } from '../src/top-line.ts';
-import { plainText } from '../src/top-plain.ts';
-import { readStatus } from '../src/top-status.ts';
-import { widthOf } from '../src/top-text.ts';
-import { actionsOf, firstView, nextView, SORTABLE } from '../src/top-view.ts';
+import { frame } from '../src/top/frame.ts';
+import { textOfLine } from '../src/top/line.ts';
+import { plainText } from '../src/top/plain.ts';
+import { readStatus } from '../src/top/status.ts';
+import { widthOf } from '../src/top/text.ts';
+import { actionsOf, firstView, nextView, SORTABLE } from '../src/top/view.ts';
 import { aStatus } from './status-server.ts';
 
 const URL = 'http://127.0.0.1:9090';

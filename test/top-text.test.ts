@@ -1,10 +1,10 @@
-/** Holds src/top-text.ts, top-line.ts and top-format.ts: what strangers have named is harmless, and no wider than it may be. */
+/** Holds src/top/text.ts, top-line.ts and top-format.ts: what strangers have named is harmless, and no wider than it may be. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { ageText, bytesText, countText, durationText, momentText, percentText, rateText } from '../src/top-format.ts';
-import { fitLine, paint, textOfLine } from '../src/top-line.ts';
-import { cut, pad, printable, widthOf } from '../src/top-text.ts';
+import { ageText, bytesText, countText, durationText, momentText, percentText, rateText } from '../src/top/format.ts';
+import { fitLine, paint, textOfLine } from '../src/top/line.ts';
+import { cut, pad, printable, widthOf } from '../src/top/text.ts';
 
 const anyText = fc.string({ unit: 'binary', maxLength: 40 });
 const columns = fc.integer({ min: 0, max: 60 });

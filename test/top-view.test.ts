@@ -1,7 +1,7 @@
-/** Holds src/top-view.ts: what keys mean. */
+/** Holds src/top/view.ts: what keys mean. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { actionsOf, firstView, nextView, SORTABLE, type View } from '../src/top-view.ts';
+import { actionsOf, firstView, nextView, SORTABLE, type View } from '../src/top/view.ts';
 
 function after(typed: string, view = firstView(undefined)): View {
   return actionsOf(typed).reduce(nextView, view);

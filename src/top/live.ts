@@ -1,9 +1,9 @@
 /** Looks again and again, and shows what was seen until somebody has enough. */
-import type { Status } from './status-document.ts';
-import { frame, type Trouble } from './top-frame.ts';
-import type { Look } from './top-look.ts';
-import type { Screen, ScreenListeners } from './top-screen.ts';
-import { actionsOf, nextView, type View } from './top-view.ts';
+import type { Status } from '../status-document.ts';
+import { frame, type Trouble } from './frame.ts';
+import type { Look } from './look.ts';
+import type { Screen, ScreenListeners } from './screen.ts';
+import { actionsOf, nextView, type View } from './view.ts';
 
 // Rates are there from the second look on.
 const SECOND_LOOK_MS = 1000;

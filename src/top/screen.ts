@@ -1,6 +1,6 @@
 /** The terminal while it is ours: another screen, raw keys; and as it was before, however this process ends or is stopped. */
 import type { ReadStream, WriteStream } from 'node:tty';
-import { type Line, paint } from './top-line.ts';
+import { type Line, paint } from './line.ts';
 
 // xterm's: the alternate screen, the cursor hidden, lines not wrapped; and back.
 const ENTER = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[2J';

@@ -1,7 +1,7 @@
 /** A table of rows in a given width: columns go by their priority, the one that may be cut gives and takes what is left. */
-import { alignOf, type Column, cellOf } from './top-columns.ts';
-import { fitLine, type Line, type Span } from './top-line.ts';
-import { pad, widthOf } from './top-text.ts';
+import { alignOf, type Column, cellOf } from './columns.ts';
+import { fitLine, type Line, type Span } from './line.ts';
+import { pad, widthOf } from './text.ts';
 
 export interface Sort {
   /** Name of a column. */

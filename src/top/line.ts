@@ -1,5 +1,5 @@
 /** A line of the terminal as data: what is written in it and in what tone, until it is painted. */
-import { cut, widthOf } from './top-text.ts';
+import { cut, widthOf } from './text.ts';
 
 /** Tones are never the only mark of anything: there is a word or a sign beside them. */
 export type Tone = 'bold' | 'dim' | 'good' | 'warn' | 'bad' | 'bar';

@@ -2,8 +2,8 @@
  * Reads a status document that somebody else has sent: of another version, cut short, or made to harm. What is not of its
  * type is not known, names are printable, and everything that shows it can rely on that.
  */
-import type { Load, RouteStatus, Status, StatusEvent, WorkerStatus } from './status-document.ts';
-import { printable } from './top-text.ts';
+import type { Load, RouteStatus, Status, StatusEvent, WorkerStatus } from '../status-document.ts';
+import { printable } from './text.ts';
 
 // Nobody reads a longer one, and measuring it takes time.
 const MAX_NAME_LENGTH = 1000;

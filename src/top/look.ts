@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import { messageOf } from './errors.ts';
-import type { Status } from './status-document.ts';
-import { readStatus } from './top-status.ts';
-import { printable } from './top-text.ts';
+import { messageOf } from '../errors.ts';
+import type { Status } from '../status-document.ts';
+import { readStatus } from './status.ts';
+import { printable } from './text.ts';
 
 const DEADLINE_MS = 10_000;
 // Of 200 workers and 500 routes with the longest names it is not a tenth of that.

@@ -1,6 +1,6 @@
 /** What the person at the terminal has chosen to see, and how keys change it. */
-import { ROUTE_COLUMNS, WORKER_COLUMNS } from './top-columns.ts';
-import type { Sort } from './top-table.ts';
+import { ROUTE_COLUMNS, WORKER_COLUMNS } from './columns.ts';
+import type { Sort } from './table.ts';
 
 /** What the height is given to first. */
 export type Tab = 'workers' | 'routes' | 'events';

@@ -1,11 +1,11 @@
 /** The same as text that is read once: by a person in a file or a mail, by `awk` and `grep`. */
-import type { Status } from './status-document.ts';
-import { eventsTable, routesTable, workersTable } from './top-frame.ts';
-import { factsLine, headline } from './top-headline.ts';
-import { type Line, textOfLine } from './top-line.ts';
-import { tableLines } from './top-table.ts';
-import { cut } from './top-text.ts';
-import type { View } from './top-view.ts';
+import type { Status } from '../status-document.ts';
+import { eventsTable, routesTable, workersTable } from './frame.ts';
+import { factsLine, headline } from './headline.ts';
+import { type Line, textOfLine } from './line.ts';
+import { tableLines } from './table.ts';
+import { cut } from './text.ts';
+import type { View } from './view.ts';
 
 /**
  * @param only - the tables that are shown

@@ -1,7 +1,7 @@
 /** The columns of the tables, as data: what each shows, how it is sorted, and which goes first where there is little room. */
-import type { Load, RouteStatus, Status, StatusEvent, WorkerStatus } from './status-document.ts';
-import { ageText, bytesText, countText, durationText, momentText, percentText, rateText } from './top-format.ts';
-import type { Tone } from './top-line.ts';
+import type { Load, RouteStatus, Status, StatusEvent, WorkerStatus } from '../status-document.ts';
+import { ageText, bytesText, countText, durationText, momentText, percentText, rateText } from './format.ts';
+import type { Tone } from './line.ts';
 
 export interface Column<Row> {
   /** Title of the column, and what `--sort` names it by. */

@@ -1,12 +1,12 @@
 /** What is on the screen, as lines: pure, of the last status, what the person has chosen, and the size of the terminal. */
-import type { Status } from './status-document.ts';
-import { EVENT_COLUMNS, eventRows, ROUTE_COLUMNS, WORKER_COLUMNS, type WorkerRow, workerRows } from './top-columns.ts';
-import { ageText } from './top-format.ts';
-import { factsLine, headline, lastEvents } from './top-headline.ts';
-import { fitLine, type Line } from './top-line.ts';
-import { sortedRows, type Table, tableLines } from './top-table.ts';
-import { printable } from './top-text.ts';
-import { KEY_HELP, type View } from './top-view.ts';
+import type { Status } from '../status-document.ts';
+import { EVENT_COLUMNS, eventRows, ROUTE_COLUMNS, WORKER_COLUMNS, type WorkerRow, workerRows } from './columns.ts';
+import { ageText } from './format.ts';
+import { factsLine, headline, lastEvents } from './headline.ts';
+import { fitLine, type Line } from './line.ts';
+import { sortedRows, type Table, tableLines } from './table.ts';
+import { printable } from './text.ts';
+import { KEY_HELP, type View } from './view.ts';
 
 export interface Size {
   readonly columns: number;

@@ -1,8 +1,8 @@
 /** The lines above and below the tables: the group at a glance, where it is looked at, what has happened last. */
-import type { Status, StatusEvent } from './status-document.ts';
-import { ageText, durationText, rateText } from './top-format.ts';
-import { type Line, type Span, textOfLine } from './top-line.ts';
-import { cut, widthOf } from './top-text.ts';
+import type { Status, StatusEvent } from '../status-document.ts';
+import { ageText, durationText, rateText } from './format.ts';
+import { type Line, type Span, textOfLine } from './line.ts';
+import { cut, widthOf } from './text.ts';
 
 const MIN_SERVICE_WIDTH = 8;
 const MAX_SERVICE_WIDTH = 40;
