@@ -1,7 +1,7 @@
 /** What settings ask of the machine: directory, port, certificate, packages. Each is tried and let go again. */
 import { createServer } from 'node:net';
 import { isEnabled, type Settings } from './config.ts';
-import { readTls, wantsTls } from './server/tls.ts';
+import { readSecurity } from './server/security.ts';
 import { directoryProblem } from './snapshot/trial.ts';
 
 /** One line about what was found, for people. */
@@ -27,7 +27,7 @@ export async function findings(
   const isOpen = settings.metricsExporters.includes('prometheus');
   return [
     ...directory(settings),
-    ...(isOpen ? [...tls(settings), ...(await port(settings))] : []),
+    ...(isOpen ? [...security(settings), ...(await port(settings))] : []),
     ...redis(settings, resolvePackage),
     ...otlp(settings, env, resolvePackage),
     ...runtime(settings, resolvePackage),
@@ -39,13 +39,20 @@ function directory({ multiprocDirectory }: Settings): Finding[] {
   return why ? [problem(`PROMETHEUS_MULTIPROC_DIR=${multiprocDirectory} cannot be used (${why})`)] : [];
 }
 
-function tls(settings: Settings): Finding[] {
-  if (!wantsTls(settings)) return [];
-  const read = readTls(settings);
+function security(settings: Settings): Finding[] {
+  const read = readSecurity(settings);
   if (read.problem !== undefined) return [problem(`${read.problem}; the endpoint will not open`)];
+  const { tls, access } = read;
   const found: Finding[] = [];
-  if (read.endsMs < Date.now()) {
-    found.push(problem(`PROMETHEUS_SSL_CERTFILE=${settings.sslCertfile} ended on ${day(read.endsMs)}`));
+  if (tls && tls.endsMs < Date.now()) {
+    const from = settings.sslCertfile
+      ? `PROMETHEUS_SSL_CERTFILE=${settings.sslCertfile}`
+      : `the certificate of GUNICORN_OTEL_WEB_CONFIG_FILE=${settings.webConfigFile}`;
+    found.push(problem(`${from} ended on ${day(tls.endsMs)}`));
+  }
+  if (!tls && access.users.size + access.tokens.size > 0) {
+    const file = `GUNICORN_OTEL_WEB_CONFIG_FILE=${settings.webConfigFile}`;
+    found.push(warning(`${file} has users or tokens and no tls_server_config: passwords are sent for all to read`));
   }
   if (settings.sslClientCafile && !settings.sslClientAuthRequired) {
     found.push(

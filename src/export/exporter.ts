@@ -10,10 +10,9 @@ import { project } from '../catalogue/views.ts';
 import type { Settings } from '../config.ts';
 import { report, setLogLevel } from '../report.ts';
 import { createMetricsServer } from '../server/server.ts';
-import { wantsTls } from '../server/tls.ts';
 import { sweepDeadGroups } from '../snapshot/group.ts';
 import { holdLead, type Lead } from '../snapshot/leader.ts';
-import { openEndpoint } from './endpoint.ts';
+import { type EndpointOptions, openEndpoint } from './endpoint.ts';
 import { LastingCounts } from './lasting-counts.ts';
 import { Scraper } from './prometheus.ts';
 import { startPushers } from './pushers.ts';
@@ -53,6 +52,7 @@ export interface ThreadData {
 }
 
 export interface Exporter {
+  /** The one that listens, or is to; another one where what secures the endpoint has changed. */
   readonly server: unknown;
   /** The group as it stands; for readers in the process itself. */
   collect(): Promise<readonly MetricData[]>;
@@ -106,19 +106,20 @@ export function startExporter(
   const resource = resourceOf(settings);
   const scraper = new Scraper({ producer, resource, timeoutMs: settings.scrapeTimeoutMs });
   const pushers = startPushers({ settings, producer, resource, directory, startMs, resumed: options.resumed });
-  const server = createMetricsServer({
-    scrape: () => scraper.scrape(),
-    health: () => {
-      const workers = reader.read().filter((state) => state.alive && isWorker(state)).length;
-      const { expectedWorkers } = settings;
-      return { status: workers < expectedWorkers ? 'degraded' : 'ok', workers, expectedWorkers };
-    },
-    ...(wantsTls(settings) && { tls: { clientCertificates: settings.sslClientAuthRequired } }),
-  });
+  const createServer: EndpointOptions['createServer'] = (secured) =>
+    createMetricsServer({
+      scrape: () => scraper.scrape(),
+      health: () => {
+        const workers = reader.read().filter((state) => state.alive && isWorker(state)).length;
+        const { expectedWorkers } = settings;
+        return { status: workers < expectedWorkers ? 'degraded' : 'ok', workers, expectedWorkers };
+      },
+      ...secured,
+    });
 
   let endpoint: ReturnType<typeof openEndpoint> | undefined;
   if (settings.metricsExporters.includes('prometheus')) {
-    endpoint = openEndpoint({ directory, settings, server }, onListening);
+    endpoint = openEndpoint({ directory, settings, createServer }, onListening);
   } else {
     // OTel's variable may be meant for the app's own SDK, which reads it, too.
     const opens = 'GUNICORN_OTEL_METRICS_EXPORTER=prometheus opens one, whatever other tools are told';
@@ -139,7 +140,9 @@ export function startExporter(
   sweepDeadGroups(dirname(directory));
 
   return {
-    server,
+    get server() {
+      return endpoint?.server;
+    },
     async collect() {
       const { resourceMetrics } = await producer.collect();
       return resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics);
