@@ -1,4 +1,5 @@
 /** What secures an endpoint, looked at once a second while it is open. What is bad never takes the place of what was good. */
+import { resolve } from 'node:path';
 import { report } from '../report.ts';
 import { marksOf } from '../server/file-marks.ts';
 import { type ReadSecurity, readSecurity, type Security, type SecuritySettings } from '../server/security.ts';
@@ -13,7 +14,15 @@ export class WatchedSecurity {
   #problem: string | undefined;
 
   constructor(settings: SecuritySettings) {
-    this.#settings = settings;
+    // The app may go to another directory meanwhile.
+    const absolute = (path: string) => path && resolve(path);
+    this.#settings = {
+      sslCertfile: absolute(settings.sslCertfile),
+      sslKeyfile: absolute(settings.sslKeyfile),
+      sslClientCafile: absolute(settings.sslClientCafile),
+      sslClientAuthRequired: settings.sslClientAuthRequired,
+      webConfigFile: absolute(settings.webConfigFile),
+    };
   }
 
   /** Whether there is any file to look at. */

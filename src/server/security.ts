@@ -4,7 +4,7 @@ import { SETTINGS, type Settings } from '../config.ts';
 import type { Admission } from './client-admission.ts';
 import { type PemSources, readPems, readTls, settingSources, type TlsSettings, wantsTls } from './tls.ts';
 import { CLIENT_POLICIES } from './tls-names.ts';
-import { type Access, readWebConfig, webConfigPath } from './web-config.ts';
+import { type Access, readWebConfig } from './web-config.ts';
 import { webContext, webSources } from './web-tls.ts';
 
 export type SecuritySettings = TlsSettings & Pick<Settings, 'webConfigFile'>;
@@ -50,7 +50,7 @@ function ofWebConfig(settings: SecuritySettings): ReadSecurity {
   const web = readWebConfig(file);
   if (web.problem !== undefined) return web;
   const { tls, headers, ...access } = web.config;
-  const files = [webConfigPath(file)];
+  const files = [file];
   if (tls && wantsTls(settings)) {
     const name = `${SETTINGS.webConfigFile.variable}=${file}`;
     return { problem: `${name} has a tls_server_config and PROMETHEUS_SSL_* is set: one of them` };

@@ -72,11 +72,6 @@ const FIELDS = {
   rate_limit: readRateLimit,
 };
 
-/** Where the file is: relative to the working directory, or absolute. */
-export function webConfigPath(file: string): string {
-  return resolve(file);
-}
-
 /**
  * Reads the file anew.
  *
@@ -87,12 +82,12 @@ export function readWebConfig(file: string): { config: WebConfig; problem?: neve
   const name = `${SETTINGS.webConfigFile.variable}=${file}`;
   let content: string;
   try {
-    content = readSmallFile(webConfigPath(file), MAX_BYTES);
+    content = readSmallFile(file, MAX_BYTES);
   } catch (error) {
     return { problem: `${name} cannot be read (${whyUnread(error)})` };
   }
   try {
-    return { config: parseWebConfig(content, dirname(webConfigPath(file))) };
+    return { config: parseWebConfig(content, dirname(resolve(file))) };
   } catch (error) {
     return { problem: `${name} ${messageOf(error)}` };
   }
