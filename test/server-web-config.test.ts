@@ -1,16 +1,21 @@
 /** Holds src/server/web-config.ts: the toolkit's format is taken whole, and one clear line tells of all that is not. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { readSecurity } from '../src/server/security.ts';
+import { CIPHERS, CURVES, TLS_VERSIONS } from '../src/server/tls-names.ts';
 import { parseWebConfig, readWebConfig } from '../src/server/web-config.ts';
 import { webContext } from '../src/server/web-tls.ts';
+import { makeCertificate, NO_OPENSSL } from './certificates.ts';
 import { freshDirectory } from './processes.ts';
+import { NO_PROMTOOL } from './prometheus-server.ts';
 
 const HASH = '$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG';
 const PAIR = 'cert_file: a.pem\n  key_file: a.key';
+const NO_TLS = { sslCertfile: '', sslKeyfile: '', sslClientCafile: '', sslClientAuthRequired: false };
 const directory = freshDirectory({ after });
 
 describe('a web configuration', () => {
@@ -214,6 +219,67 @@ describe('one clear line tells', () => {
       { numRuns: 1000 },
     );
   });
+});
+
+describe('what promtool takes is taken, and what it refuses is refused', {
+  skip: NO_PROMTOOL || (NO_OPENSSL ?? false),
+}, () => {
+  const { certFile, keyFile } = makeCertificate(directory, 'pair');
+  const pair = `tls_server_config:\n  cert_file: ${certFile}\n  key_file: ${keyFile}\n`;
+  const TEXTS: Record<string, string> = {
+    'an empty object': '{}',
+    'a certificate and a key': pair,
+    'no key': `tls_server_config:\n  cert_file: ${certFile}`,
+    'no certificate': `tls_server_config:\n  key_file: ${keyFile}`,
+    'a file that is not there': pair.replace('pair.pem', 'none.pem'),
+    'a key that is a certificate': pair.replace('pair.key', 'pair.pem'),
+    ...Object.fromEntries(
+      ['NoClientCert', 'RequestClientCert', 'RequireAnyClientCert', 'RequireClientCert', 'VerifyClientCertIfGiven'].map(
+        (type) => [type, `${pair}  client_auth_type: ${type}`],
+      ),
+    ),
+    RequireAndVerifyClientCert: `${pair}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ${certFile}`,
+    'a type that is none': `${pair}  client_auth_type: yes please`,
+    'an authority and no type': `${pair}  client_ca_file: ${certFile}`,
+    'an authority that is not there': `${pair}  client_auth_type: RequestClientCert\n  client_ca_file: none.pem`,
+    ...Object.fromEntries(
+      [...CIPHERS.keys()].map((cipher) => [`the cipher ${cipher}`, `${pair}  cipher_suites: [${cipher}]`]),
+    ),
+    "OpenSSL's name of a cipher": `${pair}  cipher_suites: [ECDHE-RSA-AES128-SHA]`,
+    'a cipher without a future': `${pair}  cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]`,
+    ...Object.fromEntries(
+      [...CURVES.keys(), 'secp256r1'].map((curve) => [`the curve ${curve}`, `${pair}  curve_preferences: [${curve}]`]),
+    ),
+    ...Object.fromEntries(
+      [...TLS_VERSIONS.keys(), 'TLS9', 'TLSv1.2'].map((version) => [
+        `from ${version}`,
+        `${pair}  min_version: ${version}`,
+      ]),
+    ),
+    headers: 'http_server_config: {http2: false, headers: {X-Frame-Options: deny, X-XSS-Protection: 1}}',
+    'a header in small letters': 'http_server_config: {headers: {x-frame-options: deny}}',
+    'a value of a header in large letters': 'http_server_config: {headers: {X-Frame-Options: DENY}}',
+    'a header that may not be set': 'http_server_config: {headers: {Set-Cookie: a}}',
+    'neither true nor false': 'http_server_config: {http2: 2}',
+    on: 'http_server_config: {http2: on}',
+    users: `basic_auth_users:\n  a: ${HASH}\n  b: ${HASH.replace('2y', '2a')}`,
+    'a user with a password': 'basic_auth_users: {a: secret}',
+    'a list of users': 'basic_auth_users: [a]',
+    'a name that is there twice': `basic_auth_users: {a: ${HASH}, a: ${HASH}}`,
+    'a name that nobody knows': 'basic_auth: {}',
+    'a name in a section that nobody knows': `${pair}  certificate: x`,
+    'no YAML': 'a: [',
+  };
+  for (const [what, text] of Object.entries(TEXTS)) {
+    it(what, () => {
+      const path = join(directory, 'both.yml');
+      writeFileSync(path, text);
+      const { status, stderr } = spawnSync('promtool', ['check', 'web-config', path], { encoding: 'utf8' });
+      const settings = { ...NO_TLS, webConfigFile: path };
+      const { problem } = readSecurity(settings);
+      assert.equal(problem === undefined, status === 0, `${stderr}; we: ${problem}`);
+    });
+  }
 });
 
 describe('the file', () => {
