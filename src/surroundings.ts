@@ -17,6 +17,8 @@ const OTLP_PACKAGES: ReadonlyMap<string, string> = new Map([
   ['grpc', '@opentelemetry/exporter-metrics-otlp-grpc'],
 ]);
 
+const OF_ANYBODY = { isAsked: false, isRequired: false, isVerified: false };
+
 /** What would stand in the way of a start with these settings. @throws never */
 export async function findings(
   settings: Settings,
@@ -31,6 +33,30 @@ export async function findings(
     ...redis(settings, resolvePackage),
     ...otlp(settings, env, resolvePackage),
     ...runtime(settings, resolvePackage),
+  ];
+}
+
+/** Who is answered by the endpoint of these settings, for people; none when it will not open. @throws never */
+export function endpointLines(settings: Settings): string[] {
+  if (settings.sdkDisabled || !settings.metricsExporters.includes('prometheus')) return [];
+  const read = readSecurity(settings);
+  if (read.problem !== undefined) return [];
+  const { tls, access, headers } = read;
+  const { users, tokens, rateLimit } = access;
+  const { isAsked, isRequired, isVerified, names } = tls?.admission ?? { ...OF_ANYBODY, names: [] };
+  const certificate = `${isRequired ? 'with' : 'who may have'} a certificate${isVerified ? ' of the authority' : ''}`;
+  const credentials = [
+    ...(users.size > 0 ? [`with the password of ${[...users.keys()].join(' or ')}`] : []),
+    ...(tokens.size > 0 ? [`with the token ${[...tokens.keys()].join(' or ')}`] : []),
+  ];
+  return [
+    tls ? `https, with a certificate until ${day(tls.endsMs)}` : 'plain HTTP',
+    ...(isAsked ? [`answers clients ${certificate}`] : []),
+    ...(names.length > 0 ? [`and in it the name ${names.join(' or ')}`] : []),
+    ...(credentials.length > 0 ? [`answers who comes ${credentials.join(', or ')}`] : []),
+    ...(!isRequired && credentials.length === 0 ? ['answers everybody'] : []),
+    ...(rateLimit ? [`${rateLimit.burst} requests at once, then one every ${rateLimit.intervalMs} ms`] : []),
+    ...Object.entries(headers).map(([name, value]) => `sends ${name}: ${value}`),
   ];
 }
 

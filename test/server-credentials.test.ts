@@ -1,7 +1,9 @@
 /** Holds src/server/credentials.ts and what it is made of: the right ones are answered, all others are not, and none can flood it. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { Agent } from 'node:http';
+import { once } from 'node:events';
+import { Agent, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { setLogLevel } from '../src/report.ts';
@@ -9,6 +11,7 @@ import { readAuthorization } from '../src/server/authorization.ts';
 import { Gate } from '../src/server/credentials.ts';
 import { PasswordChecks } from '../src/server/password-checks.ts';
 import { RateLimit } from '../src/server/rate-limit.ts';
+import { createMetricsServer } from '../src/server/server.ts';
 import { atEnd, freshDirectory, until } from './processes.ts';
 import { request } from './requests.ts';
 import { BODY, basic, hashOf, openSecured } from './secured-endpoint.ts';
@@ -194,15 +197,20 @@ describe('a flood of wrong passwords', () => {
     assert.equal(await checks.check('right', [hashOf('other'), hash], asker('a')), 1);
   });
 
+  it('of users that nobody knows takes as long as of one who is known: all of it waits for the same comparisons', async (t) => {
+    const awake = setInterval(() => {}, 1000);
+    atEnd(t, () => clearInterval(awake));
+    const gate = new Gate();
+    gate.use({ users: new Map([['a', hashOf('b')]]), tokens: new Map() });
+    const guesses = Array.from({ length: 10 }, (_, i) => gate.guard(requestWith(basic(`nobody ${i}`, 'b'))));
+    const statuses = (await Promise.all(guesses)).map((answer) => answer?.status);
+    assert.deepEqual(statuses.sort(), [401, 401, 401, 401, 503, 503, 503, 503, 503, 503]);
+  });
+
   it('of the same wrong password is compared once', async () => {
     const gate = new Gate();
     gate.use({ users: new Map([['a', hashOf('b', 8)]]), tokens: new Map() });
-    const ask = () =>
-      gate.guard({
-        headers: basic('a', 'wrong'),
-        socket: { remoteAddress: '10.0.0.1', destroyed: false },
-      } as unknown as Parameters<typeof gate.guard>[0]);
-    const answers = await Promise.all(Array.from({ length: 100 }, ask));
+    const answers = await Promise.all(Array.from({ length: 100 }, () => gate.guard(requestWith(basic('a', 'wrong')))));
     assert.deepEqual(new Set(answers.map((answer) => answer?.status)), new Set([401]));
   });
 });
@@ -210,12 +218,7 @@ describe('a flood of wrong passwords', () => {
 describe('users that change', () => {
   it('are refused at once when they are gone or have another password, and the others go on', async () => {
     const gate = new Gate();
-    const ask = async (headers: { authorization: string }) =>
-      (
-        await gate.guard({ headers, socket: { remoteAddress: '', destroyed: false } } as unknown as Parameters<
-          typeof gate.guard
-        >[0])
-      )?.status ?? 200;
+    const ask = async (headers: { authorization: string }) => (await gate.guard(requestWith(headers)))?.status ?? 200;
     const [a, b, c] = [hashOf('a'), hashOf('b'), hashOf('c')];
     gate.use({
       users: new Map([
@@ -268,6 +271,21 @@ describe('a limit of the rate', () => {
   });
 });
 
+it('headers of the configuration come before those that an answer has by itself', async (t) => {
+  const server = createMetricsServer({
+    scrape: async () => '',
+    health: () => ({ status: 'ok', workers: 1, expectedWorkers: 1 }),
+    routes: {
+      '/x': async () => ({ status: 200, type: 'text/plain', body: '', headers: { 'X-A': 'own', 'X-B': 'own' } }),
+    },
+    headers: () => ({ 'X-A': 'told' }),
+  }).listen(0, '127.0.0.1');
+  atEnd(t, () => server.close());
+  await once(server, 'listening');
+  const { headers } = await request(`http://127.0.0.1:${(server.address() as AddressInfo).port}/x`);
+  assert.deepEqual([headers['x-a'], headers['x-b']], ['told', 'own']);
+});
+
 it('headers of the configuration are those of every answer', async (t) => {
   const { url } = await openSecured(t, freshDirectory(t), {
     http_server_config: { headers: { 'X-Frame-Options': 'deny', 'Content-Security-Policy': "default-src 'none'" } },
@@ -279,3 +297,7 @@ it('headers of the configuration are those of every answer', async (t) => {
     assert.equal(answer.headers['content-security-policy'], "default-src 'none'");
   }
 });
+
+function requestWith(headers: IncomingHttpHeaders): IncomingMessage {
+  return { headers, socket: { remoteAddress: '10.0.0.1', destroyed: false } } as unknown as IncomingMessage;
+}

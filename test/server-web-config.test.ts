@@ -148,6 +148,11 @@ describe('one clear line tells', () => {
       `tls_server_config:\n  ${PAIR}\n  client_auth_type: Always`,
       /^line 4: tls_server_config\.client_auth_type is "Always": accepted are NoClientCert, /,
     ],
+    'of a path of two lines': [
+      `tls_server_config:\n  cert_file: "a\\nb"\n  key_file: c`,
+      /cert_file is a path in one line$/,
+    ],
+    'of a name that a terminal would act on': ['tls_server_config: {min_version: "\\u009b1m"}', /is "\?1m": accepted/],
     'of a version that is none': [`tls_server_config:\n  ${PAIR}\n  min_version: TLS14`, /is "TLS14": .* TLS10, TLS11/],
     'of versions the wrong way round': [
       `tls_server_config:\n  ${PAIR}\n  min_version: TLS13\n  max_version: TLS12`,

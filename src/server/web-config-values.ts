@@ -33,7 +33,9 @@ export function oneOf<T>(values: ReadonlyMap<string, T>): Reader<T> {
     const name = place.text();
     const value = values.get(name);
     if (value !== undefined) return value;
-    throw place.problem(`is ${JSON.stringify(name.slice(0, 64))}: accepted are ${[...values.keys()].join(', ')}`);
+    throw place.problem(
+      `is "${name.slice(0, 64).replaceAll(/[^\x20-\x7e]/g, '?')}": accepted are ${[...values.keys()].join(', ')}`,
+    );
   };
 }
 

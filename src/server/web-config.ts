@@ -42,9 +42,9 @@ const TLS_FIELDS = {
   cert: text,
   key: text,
   client_ca: text,
-  cert_file: text,
-  key_file: text,
-  client_ca_file: text,
+  cert_file: path,
+  key_file: path,
+  client_ca_file: path,
   client_auth_type: oneOf(CLIENT_POLICIES),
   client_allowed_sans: (place: Place) => place.items(text),
   min_version: oneOf(TLS_VERSIONS),
@@ -145,6 +145,12 @@ function withPaths(tls: WebTls, directory: string): WebTls {
     if (tls[name]) absolute[name] = resolve(directory, tls[name]);
   }
   return absolute;
+}
+
+function path(place: Place): string {
+  const value = place.text();
+  if (/\p{Cc}/u.test(value)) throw place.problem('is a path in one line');
+  return value;
 }
 
 function headerValue(place: Place): string {
