@@ -47,8 +47,7 @@ export class WatchedSecurity {
     const isStill = marks === this.#seen;
     this.#seen = marks;
     // A file that is being written may be whole YAML already, and have no users yet.
-    if (!isStill) return undefined;
-    if (marks === this.#read && this.#problem === undefined) return undefined;
+    if (!isStill || marks === this.#read) return undefined;
     const security = this.read();
     if (security.problem === undefined) {
       report('info', `read anew: ${security.files.join(', ')}; ${told(security)} from now on`);
@@ -61,11 +60,13 @@ export class WatchedSecurity {
     return undefined;
   }
 
-  // Once which files they are is known they are read a second time: what changes after their marks were taken is seen later.
+  // Once it is known which files they are they are read a second time, between two marks: half of one state and half of the
+  // next may look whole.
   #take({ files }: Security): ReadSecurity {
     const marks = marksOf(files);
     const security = readSecurity(this.#settings);
     if (security.problem !== undefined) return security;
+    if (marksOf(security.files) !== marks) return { problem: `${files.join(', ')}: written while they are read` };
     this.#files = security.files;
     this.#read = marks;
     this.#seen = marks;
