@@ -318,3 +318,17 @@ describe('the file', () => {
     assert.match(readWebConfig(file('bomb.yml', levels)).problem ?? '', /line \d+: /);
   });
 });
+
+it('without a web configuration neither YAML nor bcrypt is loaded', () => {
+  const source = `
+    const { default: Module } = await import('node:module');
+    await import(${JSON.stringify(new URL('../src/export/endpoint.js', import.meta.url).href)});
+    const { readSecurity } = await import(${JSON.stringify(new URL('../src/server/security.js', import.meta.url).href)});
+    readSecurity({ ...${JSON.stringify(NO_TLS)}, webConfigFile: process.argv[1] ?? '' });
+    console.log(Object.keys(Module._cache).filter((path) => /node_modules.(yaml|bcryptjs)./.test(path)).length > 0);`;
+  const path = join(directory, 'some.yml');
+  writeFileSync(path, '{}');
+  const loads = (...args: string[]) =>
+    execFileSync(process.execPath, ['--input-type=module', '--eval', source, ...args], { encoding: 'utf8' }).trim();
+  assert.deepEqual([loads(), loads(path)], ['false', 'true']);
+});

@@ -1,5 +1,6 @@
 /** Which clients a TLS server lets in by their certificate, beyond what Node does by itself. */
 import type { X509Certificate } from 'node:crypto';
+import { isIPv6 } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientPolicy } from './tls-names.ts';
 
@@ -21,7 +22,14 @@ export function isAdmitted(socket: TLSSocket, { isAsked, isRequired, isVerified,
 }
 
 function namesOf({ subjectAltName }: X509Certificate): string[] {
-  return [...(subjectAltName ?? '').matchAll(NAME)].map(([, , name]) => unquoted(name!));
+  return [...(subjectAltName ?? '').matchAll(NAME)].map(([, kind, name]) =>
+    kind === 'IP Address' ? shortAddress(name!) : unquoted(name!),
+  );
+}
+
+// As people and Go write it: Node has all eight parts of an IPv6 address, in large letters.
+function shortAddress(address: string): string {
+  return isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }
 
 function unquoted(name: string): string {
