@@ -14,7 +14,7 @@ const PROSE = { breaks: / (?=[^ ]*$)/, indent: '  ' };
 const VALUE_COLUMNS = COLUMNS - MARK_COLUMNS - NAME_COLUMNS - FROM_COLUMNS - 2 * GAP.length;
 
 /** @returns lines of at most 80 characters, the last one ended, too; nothing in them that a terminal would act on */
-export function checkText({ settings, configModule, problems, warnings }: CheckReport): string {
+export function checkText({ settings, configModule, endpoint, problems, warnings }: CheckReport): string {
   const { file, hooks, views } = configModule;
   return [
     ...row('', 'setting', 'value', 'from'),
@@ -22,6 +22,7 @@ export function checkText({ settings, configModule, problems, warnings }: CheckR
     '',
     ...wrapped(`config module: ${file ?? 'none'}`, COLUMNS, PROSE),
     ...(file === null ? [] : wrapped(`  hooks: ${hooks.join(', ') || 'none'}; views: ${views}`, COLUMNS, PROSE)),
+    ...section('endpoint', '-', endpoint),
     ...section('wrong', '!', problems),
     ...section('warnings', '?', warnings),
     '',

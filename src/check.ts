@@ -5,7 +5,7 @@ import { loadConfigModule } from './config-module.ts';
 import { nearestName } from './nearest-name.ts';
 import { FAMILY_VARIABLE, GROUP_VARIABLE } from './process-environment.ts';
 import { shown, textOf } from './setting-row.ts';
-import { type Finding, findings } from './surroundings.ts';
+import { endpointLines, type Finding, findings } from './surroundings.ts';
 
 /** One setting; `value` has its own type, or is text in which `***` stands for a secret. */
 export interface CheckedSetting {
@@ -24,6 +24,8 @@ export interface CheckReport {
   readonly ok: boolean;
   readonly settings: readonly CheckedSetting[];
   readonly configModule: { readonly file: string | null; readonly hooks: readonly string[]; readonly views: number };
+  /** How the endpoint answers, and whom; nothing when it will not open. */
+  readonly endpoint: readonly string[];
   /** One line per thing that is wrong, no secret in it. */
   readonly problems: readonly string[];
   /** One line per thing that may be meant so. */
@@ -73,6 +75,7 @@ export async function check(
       wrong: wrong.includes(name),
     })),
     configModule: { file: file ?? null, hooks: Object.keys(hooks), views: views.length },
+    endpoint: endpointLines(settings),
     problems: linesOf('problem'),
     warnings: linesOf('warning'),
   };

@@ -47,6 +47,8 @@ export interface Settings {
   readonly sslKeyfile: string;
   readonly sslClientCafile: string;
   readonly sslClientAuthRequired: boolean;
+  /** As told: relative to the working directory, or absolute. */
+  readonly webConfigFile: string;
   readonly redisEnabled: boolean;
   readonly redisHost: string;
   readonly redisPort: number;

@@ -64,6 +64,12 @@ export const SETTINGS: SettingsTable = {
     ...flag(),
     meaning: 'true: only clients with a certificate of PROMETHEUS_SSL_CLIENT_CAFILE are answered',
   },
+  webConfigFile: {
+    variable: 'GUNICORN_OTEL_WEB_CONFIG_FILE',
+    fallback: '',
+    ...line('the path of a YAML file'),
+    meaning: "who may read the endpoint, as for Prometheus' exporters: TLS, users, tokens; see docs/security.md",
+  },
   multiprocDirectory: {
     variable: 'PROMETHEUS_MULTIPROC_DIR',
     fallback: join(tmpdir(), 'prometheus_multiproc'),

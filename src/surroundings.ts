@@ -1,7 +1,7 @@
 /** What settings ask of the machine: directory, port, certificate, packages. Each is tried and let go again. */
 import { createServer } from 'node:net';
 import { isEnabled, type Settings } from './config.ts';
-import { readTls, wantsTls } from './server/tls.ts';
+import { readSecurity } from './server/security.ts';
 import { directoryProblem } from './snapshot/trial.ts';
 
 /** One line about what was found, for people. */
@@ -17,6 +17,8 @@ const OTLP_PACKAGES: ReadonlyMap<string, string> = new Map([
   ['grpc', '@opentelemetry/exporter-metrics-otlp-grpc'],
 ]);
 
+const OF_ANYBODY = { isAsked: false, isRequired: false, isVerified: false };
+
 /** What would stand in the way of a start with these settings. @throws never */
 export async function findings(
   settings: Settings,
@@ -27,10 +29,34 @@ export async function findings(
   const isOpen = settings.metricsExporters.includes('prometheus');
   return [
     ...directory(settings),
-    ...(isOpen ? [...tls(settings), ...(await port(settings))] : []),
+    ...(isOpen ? [...security(settings), ...(await port(settings))] : []),
     ...redis(settings, resolvePackage),
     ...otlp(settings, env, resolvePackage),
     ...runtime(settings, resolvePackage),
+  ];
+}
+
+/** Who is answered by the endpoint of these settings, for people; none when it will not open. @throws never */
+export function endpointLines(settings: Settings): string[] {
+  if (settings.sdkDisabled || !settings.metricsExporters.includes('prometheus')) return [];
+  const read = readSecurity(settings);
+  if (read.problem !== undefined) return [];
+  const { tls, access, headers } = read;
+  const { users, tokens, rateLimit } = access;
+  const { isAsked, isRequired, isVerified, names } = tls?.admission ?? { ...OF_ANYBODY, names: [] };
+  const certificate = `${isRequired ? 'with' : 'who may have'} a certificate${isVerified ? ' of the authority' : ''}`;
+  const credentials = [
+    ...(users.size > 0 ? [`with the password of ${[...users.keys()].join(' or ')}`] : []),
+    ...(tokens.size > 0 ? [`with the token ${[...tokens.keys()].join(' or ')}`] : []),
+  ];
+  return [
+    tls ? `https, with a certificate until ${day(tls.endsMs)}` : 'plain HTTP',
+    ...(isAsked ? [`answers clients ${certificate}`] : []),
+    ...(names.length > 0 ? [`and in it the name ${names.join(' or ')}`] : []),
+    ...(credentials.length > 0 ? [`answers who comes ${credentials.join(', or ')}`] : []),
+    ...(!isRequired && credentials.length === 0 ? ['answers everybody'] : []),
+    ...(rateLimit ? [`${rateLimit.burst} requests at once, then one every ${rateLimit.intervalMs} ms`] : []),
+    ...Object.entries(headers).map(([name, value]) => `sends ${name}: ${value}`),
   ];
 }
 
@@ -39,13 +65,20 @@ function directory({ multiprocDirectory }: Settings): Finding[] {
   return why ? [problem(`PROMETHEUS_MULTIPROC_DIR=${multiprocDirectory} cannot be used (${why})`)] : [];
 }
 
-function tls(settings: Settings): Finding[] {
-  if (!wantsTls(settings)) return [];
-  const read = readTls(settings);
+function security(settings: Settings): Finding[] {
+  const read = readSecurity(settings);
   if (read.problem !== undefined) return [problem(`${read.problem}; the endpoint will not open`)];
+  const { tls, access } = read;
   const found: Finding[] = [];
-  if (read.endsMs < Date.now()) {
-    found.push(problem(`PROMETHEUS_SSL_CERTFILE=${settings.sslCertfile} ended on ${day(read.endsMs)}`));
+  if (tls && tls.endsMs < Date.now()) {
+    const from = settings.sslCertfile
+      ? `PROMETHEUS_SSL_CERTFILE=${settings.sslCertfile}`
+      : `the certificate of GUNICORN_OTEL_WEB_CONFIG_FILE=${settings.webConfigFile}`;
+    found.push(problem(`${from} ended on ${day(tls.endsMs)}`));
+  }
+  if (!tls && access.users.size + access.tokens.size > 0) {
+    const file = `GUNICORN_OTEL_WEB_CONFIG_FILE=${settings.webConfigFile}`;
+    found.push(warning(`${file} has users or tokens and no tls_server_config: passwords are sent for all to read`));
   }
   if (settings.sslClientCafile && !settings.sslClientAuthRequired) {
     found.push(

@@ -34,6 +34,7 @@ const SHARED = [
   'http-server.ts',
   'first-server.ts',
   'late-meter.ts',
+  'nearest-name.ts',
   'optional-package.ts',
   'started-threads.ts',
   'status-document.ts',

@@ -14,13 +14,18 @@ export interface Certificate {
   readonly keyFile: string;
 }
 
-/** A certificate for `localhost` and 127.0.0.1 in files `<name>.pem` and `<name>.key`, signed by itself unless told. Empty without openssl. */
-export function makeCertificate(directory: string, name: string, signer?: Certificate): Certificate {
+/** A certificate for `localhost` and 127.0.0.1, unless told, in files `<name>.pem` and `<name>.key`, signed by itself unless told. Empty without openssl. */
+export function makeCertificate(
+  directory: string,
+  name: string,
+  signer?: Certificate,
+  alternativeNames = 'DNS:localhost,IP:127.0.0.1',
+): Certificate {
   const certFile = join(directory, `${name}.pem`);
   const keyFile = join(directory, `${name}.key`);
   if (NO_OPENSSL) return { cert: '', key: '', certFile, keyFile };
   const signed = signer ? ['-CA', signer.certFile, '-CAkey', signer.keyFile] : [];
-  const names = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+  const names = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=${alternativeNames}`];
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', keyFile];
   execFileSync('openssl', ['req', '-x509', ...key, '-out', certFile, '-days', '2', ...names, ...signed], {
     stdio: 'pipe',

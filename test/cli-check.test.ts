@@ -11,6 +11,7 @@ import { check } from '../src/check.ts';
 import { SETTINGS } from '../src/config.ts';
 import { makeCertificate, NO_OPENSSL } from './certificates.ts';
 import { atEnd, freshDirectory } from './processes.ts';
+import { hashOf } from './secured-endpoint.ts';
 
 const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 const COLUMNS = 80;
@@ -19,6 +20,7 @@ interface Report {
   ok: boolean;
   settings: { name: string; variable: string; value: unknown; from: string; wrong: boolean }[];
   configModule: { file: string | null; hooks: string[]; views: number };
+  endpoint: string[];
   problems: string[];
   warnings: string[];
 }
@@ -27,7 +29,7 @@ describe('check', () => {
   it('of nothing special is well: every setting at its default', async (t) => {
     const { code, report } = await checked(t);
     assert.deepEqual([code, report.ok, report.problems, report.warnings], [0, true, [], []]);
-    assert.deepEqual(Object.keys(report), ['ok', 'settings', 'configModule', 'problems', 'warnings']);
+    assert.deepEqual(Object.keys(report), ['ok', 'settings', 'configModule', 'endpoint', 'problems', 'warnings']);
     assert.deepEqual(report.configModule, { file: null, hooks: [], views: 0 });
     const told = report.settings.map(({ name, variable, value, wrong }) => ({ name, variable, value, wrong }));
     const own = ['metricsPort', 'bindAddress', 'multiprocDirectory'];
@@ -158,6 +160,66 @@ describe('check', () => {
     );
     const idle = await checked(t, { env: { ...PAIR, PROMETHEUS_SSL_CLIENT_CAFILE: certFile } });
     assert.match(idle.report.warnings[0]!, /_CAFILE means nothing while .*_REQUIRED is not true/);
+  });
+
+  it('reads the web configuration, says whom it lets in, and what is wrong with it by line', {
+    skip: NO_OPENSSL ?? false,
+  }, async (t) => {
+    const directory = freshDirectory(t);
+    const { certFile, keyFile } = makeCertificate(directory, 'endpoint');
+    const file = join(directory, 'web.yml');
+    const env = { GUNICORN_OTEL_WEB_CONFIG_FILE: file };
+    const hash = hashOf('s3cret');
+    const pair = `  cert_file: ${certFile}\n  key_file: ${keyFile}\n`;
+    const mutual = `  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ${certFile}\n  client_allowed_sans: [p]\n`;
+    const access = `basic_auth_users:\n  a: ${hash}\n  b: ${hash}\nbearer_tokens:\n  t: ${hash}\nrate_limit: {interval: 1s, burst: 9}\n`;
+    const cases: [string, string[], RegExp, RegExp][] = [
+      [
+        `tls_server_config:\n${pair}${mutual}${access}`,
+        [
+          'answers clients with a certificate of the authority',
+          'and in it the name p',
+          'answers who comes with the password of a or b, or with the token t',
+          '9 requests at once, then one every 1000 ms',
+        ],
+        /^$/,
+        /^$/,
+      ],
+      [
+        'http_server_config: {headers: {X-Frame-Options: deny}}',
+        ['plain HTTP', 'answers everybody', 'sends X-Frame-Options: deny'],
+        /^$/,
+        /^$/,
+      ],
+      [
+        access,
+        [
+          'plain HTTP',
+          'answers who comes with the password of a or b, or with the token t',
+          '9 requests at once, then one every 1000 ms',
+        ],
+        /^$/,
+        /has users or tokens and no tls_server_config: passwords are sent for all to read$/,
+      ],
+      [
+        `basic_auth_users:\n  a: s3cret`,
+        [],
+        /web\.yml line 2: .* is no bcrypt hash: .*; the endpoint will not open$/,
+        /^$/,
+      ],
+    ];
+    for (const [text, lines, problem, warning] of cases) {
+      writeFileSync(file, text);
+      const { code, report } = await checked(t, { env });
+      const [first, ...others] = report.endpoint;
+      assert.deepEqual(/^https, with a certificate until \d{4}-/.test(first ?? '') ? others : report.endpoint, lines);
+      assert.match(report.problems.join('\n'), problem);
+      assert.match(report.warnings.join('\n'), warning);
+      assert.equal(code, report.problems.length);
+      const { stdout } = await run(t, [], { env });
+      assert.equal(/\nendpoint:\n- /.test(stdout), lines.length > 0);
+      assert.doesNotMatch(stdout + JSON.stringify(report), /s3cret|\$2/);
+    }
   });
 
   it('knows the packages that settings need', async (t) => {

@@ -27,7 +27,10 @@ const NOT_OURS = new Set<string>([
   // Read by OpenTelemetry's exporters, or named by them.
   'OTEL_EXPORTER_OTLP_METRICS_PROTOCOL',
   'OTEL_EXPORTER_OTLP_PROTOCOL',
+  'OTEL_EXPORTER_OTLP_HEADERS',
   'http_server_request_duration',
+  // A section of the web configuration, by its toolkit.
+  'http_server_config',
 ]);
 
 test('the README lists every metric with its type and labels, and no other', () => {

@@ -1,12 +1,15 @@
-/** Keeps the endpoint open: listens, tries again while it cannot, and tells people and tools where it is. */
+/** Keeps the endpoint open: listens, tries again while it cannot, follows what secures it, and tells where it is. */
 import { renameSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Settings } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
-import type { MetricsServer } from '../server/server.ts';
-import { readTls } from '../server/tls.ts';
+import { Gate } from '../server/credentials.ts';
+import { isSameKind, SecuredServer } from '../server/secured-server.ts';
+import type { Security } from '../server/security.ts';
+import type { MetricsServer, ServerOptions } from '../server/server.ts';
+import { WatchedSecurity } from './watched-security.ts';
 
 /** Where the endpoint is, for people and tools: in the group directory under this name. */
 export const EXPORTER_FILE = 'exporter.json';
@@ -14,38 +17,67 @@ export const EXPORTER_FILE = 'exporter.json';
 // A leader that has just died holds its port for a moment: that is no line, and its successor is not to wait for long.
 const RETRIES_MS = [50, 100, 200, 400];
 const RETRY_MS = 1000;
+const LOOK_MS = 1000;
 
 export interface EndpointOptions {
   /** Of the group; undefined where there is none. */
   readonly directory?: string;
   readonly settings: Settings;
-  readonly server: MetricsServer;
+  /** Makes a server that does not listen yet; another one where https, or who needs a certificate, has changed. */
+  readonly createServer: (secured: Pick<ServerOptions, 'guard' | 'headers' | 'tls'>) => MetricsServer;
+}
+
+export interface Endpoint {
+  /** The one that listens, or is to; undefined before there is any. */
+  readonly server: MetricsServer | undefined;
+  /** From now on it keeps no process alive. */
+  unref(): void;
+  stop(): void;
 }
 
 /**
- * Begins to listen; a port that is taken or a certificate that cannot be read is tried again until it can be had.
+ * Begins to listen; a port that is taken, or a certificate or web configuration that cannot be read, is tried again until it
+ * can be had.
  *
  * @param onListening - told the URL each time the endpoint begins to listen
  */
 export function openEndpoint(
-  { directory, settings, server }: EndpointOptions,
+  { directory, settings, createServer }: EndpointOptions,
   onListening: (url: string) => void,
-): { unref(): void; stop(): void } {
+): Endpoint {
+  const watched = new WatchedSecurity(settings);
+  const gate = new Gate();
+  let secured: SecuredServer | undefined;
+  let port = settings.metricsPort;
   let retry: NodeJS.Timeout | undefined;
+  let looks: NodeJS.Timeout | undefined;
   let referenced = true;
   let refused: string | undefined;
   let refusals = 0;
 
   const listen = () => {
     // An error may also come from a server that listens, when a connection could not be accepted.
-    if (server.listening) return;
-    if ('setSecureContext' in server) {
-      // Read anew each time: the files may be put there, or put right, at any time.
-      const tls = readTls(settings);
-      if (tls.problem !== undefined) return refuse(tls.problem, tls.problem);
-      server.setSecureContext(tls.context);
-    }
-    server.listen({ port: settings.metricsPort, host: settings.bindAddress, exclusive: true });
+    if (secured?.server.listening) return;
+    // Read anew each time: the files may be put there, or put right, at any time.
+    const security = watched.read();
+    if (security.problem !== undefined) return refuse(security.problem, security.problem);
+    use(security);
+    secured!.server.listen({ port, host: settings.bindAddress, exclusive: true });
+  };
+  const use = (security: Security) => {
+    gate.use(security.access);
+    if (!secured || !isSameKind(secured.security, security)) open(new SecuredServer(security, gate, createServer));
+    secured!.use(security);
+  };
+  const open = (next: SecuredServer) => {
+    secured?.close();
+    secured = next;
+    const { server } = next;
+    if (!referenced) server.unref();
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      if (secured === next) refuse(error.code, refusal(error, settings));
+    });
+    server.on('listening', () => tell(next));
   };
   // Said once per reason.
   const refuse = (reason: string | undefined, line: string) => {
@@ -58,29 +90,40 @@ export function openEndpoint(
     retry = setTimeout(listen, again ?? RETRY_MS);
     if (!referenced) retry.unref();
   };
-  server.on('error', (error: NodeJS.ErrnoException) => refuse(error.code, refusal(error, settings)));
-  server.on('listening', () => {
+  const tell = ({ server, security }: SecuredServer) => {
     refused = undefined;
     refusals = 0;
-    const { port } = server.address() as AddressInfo;
-    const protocol = 'setSecureContext' in server ? 'https' : 'http';
-    const url = `${protocol}://${urlHost(settings.bindAddress)}:${port}/metrics`;
+    // Any port will do once: who has found it is to find it again.
+    port = (server.address() as AddressInfo).port;
+    const url = `${security.tls ? 'https' : 'http'}://${urlHost(settings.bindAddress)}:${port}/metrics`;
     if (directory) writeExporterFile(directory, { url, port, pid: process.pid });
     report('info', `metrics of ${directory ? `process ${process.pid} and its workers` : 'the fleet'} are at ${url}`);
+    if (watched.hasFiles) looks ??= setInterval(look, LOOK_MS).unref();
     onListening(url);
-  });
+  };
+  const look = () => {
+    if (!secured?.server.listening) return;
+    const security = watched.look();
+    if (!security) return;
+    use(security);
+    // Another kind of server, which takes the place of the one that was there.
+    if (!secured.server.listening) listen();
+  };
   listen();
 
   return {
+    get server() {
+      return secured?.server;
+    },
     unref() {
       referenced = false;
-      server.unref();
+      secured?.server.unref();
       retry?.unref();
     },
     stop() {
       clearTimeout(retry);
-      server.close();
-      server.closeAllConnections();
+      clearInterval(looks);
+      secured?.stop();
     },
   };
 }

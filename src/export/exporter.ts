@@ -11,10 +11,9 @@ import type { Settings } from '../config.ts';
 import { report, setLogLevel } from '../report.ts';
 import { pageRoutes } from '../server/page-files.ts';
 import { createMetricsServer } from '../server/server.ts';
-import { wantsTls } from '../server/tls.ts';
 import { sweepDeadGroups } from '../snapshot/group.ts';
 import { holdLead, type Lead } from '../snapshot/leader.ts';
-import { openEndpoint } from './endpoint.ts';
+import { type EndpointOptions, openEndpoint } from './endpoint.ts';
 import { healthOf } from './health.ts';
 import { instanceOf } from './instance.ts';
 import { LastingCounts } from './lasting-counts.ts';
@@ -57,6 +56,7 @@ export interface ThreadData {
 }
 
 export interface Exporter {
+  /** The one that listens, or is to; another one where what secures the endpoint has changed. */
   readonly server: unknown;
   /** The group as it stands; for readers in the process itself. */
   collect(): Promise<readonly MetricData[]>;
@@ -118,16 +118,17 @@ export function startExporter(
     views: settings,
     service: instanceOf(settledResource(resource), directory, startMs, settings.serviceName).service,
   });
-  const server = createMetricsServer({
-    scrape: () => scraper.scrape(),
-    health: () => healthOf(reader.read(), expectedWorkers),
-    routes: { ...pageRoutes(), '/status.json': () => status.answer() },
-    ...(wantsTls(settings) && { tls: { clientCertificates: settings.sslClientAuthRequired } }),
-  });
+  const createServer: EndpointOptions['createServer'] = (secured) =>
+    createMetricsServer({
+      scrape: () => scraper.scrape(),
+      health: () => healthOf(reader.read(), expectedWorkers),
+      routes: { ...pageRoutes(), '/status.json': () => status.answer() },
+      ...secured,
+    });
 
   let endpoint: ReturnType<typeof openEndpoint> | undefined;
   if (settings.metricsExporters.includes('prometheus')) {
-    endpoint = openEndpoint({ directory, settings, server }, onListening);
+    endpoint = openEndpoint({ directory, settings, createServer }, onListening);
   } else {
     // OTel's variable may be meant for the app's own SDK, which reads it, too.
     const opens = 'GUNICORN_OTEL_METRICS_EXPORTER=prometheus opens one, whatever other tools are told';
@@ -149,7 +150,9 @@ export function startExporter(
   sweepDeadGroups(dirname(directory));
 
   return {
-    server,
+    get server() {
+      return endpoint?.server;
+    },
     async collect() {
       const { resourceMetrics } = await producer.collect();
       return resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics);

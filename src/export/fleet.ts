@@ -3,8 +3,7 @@ import { emptyResource } from '@opentelemetry/resources';
 import type { MetricProducer } from '@opentelemetry/sdk-metrics';
 import type { Settings } from '../config.ts';
 import { createMetricsServer } from '../server/server.ts';
-import { wantsTls } from '../server/tls.ts';
-import { openEndpoint } from './endpoint.ts';
+import { type EndpointOptions, openEndpoint } from './endpoint.ts';
 import { fleetMetrics } from './fleet-metrics.ts';
 import { FleetReader } from './fleet-reader.ts';
 import { FleetSums } from './fleet-sums.ts';
@@ -33,20 +32,21 @@ export function startFleet({ settings, sum }: FleetOptions): { readonly url: Pro
     return { resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope, metrics }] }, errors: [] };
   };
   const scraper = new Scraper({ producer: { collect }, timeoutMs: settings.scrapeTimeoutMs });
-  const server = createMetricsServer({
-    scrape: () => scraper.scrape(),
-    health: () => ({
-      status: reader.stats.up === 1 ? 'ok' : 'degraded',
-      workers: reader.instances.length,
-      expectedWorkers: 0,
-    }),
-    ...(wantsTls(settings) && { tls: { clientCertificates: settings.sslClientAuthRequired } }),
-  });
+  const createServer: EndpointOptions['createServer'] = (secured) =>
+    createMetricsServer({
+      scrape: () => scraper.scrape(),
+      health: () => ({
+        status: reader.stats.up === 1 ? 'ok' : 'degraded',
+        workers: reader.instances.length,
+        expectedWorkers: 0,
+      }),
+      ...secured,
+    });
   let opened = (_: string) => {};
   const url = new Promise<string>((resolve) => {
     opened = resolve;
   });
-  const endpoint = openEndpoint({ settings, server }, (at) => opened(at));
+  const endpoint = openEndpoint({ settings, createServer }, (at) => opened(at));
   return {
     url,
     async stop() {

@@ -22,9 +22,13 @@ export interface ServerOptions {
   readonly guard?: Guard;
   /** Makes it https; certificate and key are set with setSecureContext before it listens, and may be set again later. */
   readonly tls?: {
+    /** Clients are asked for a certificate. */
+    readonly requestCert: boolean;
     /** Only clients are answered whose certificate is signed by the context's `ca`. */
-    readonly clientCertificates: boolean;
+    readonly rejectUnauthorized: boolean;
   };
+  /** Of every answer, asked for each time; they come before those of the same name that an answer has by itself. */
+  readonly headers?: () => Readonly<Record<string, string>>;
 }
 
 export type MetricsServer = Server | TlsServer;
@@ -60,6 +64,7 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
   const handle = (req: IncomingMessage, res: ServerResponse) => {
     // A client that goes away while it is answered is its own affair.
     res.on('error', () => {});
+    for (const [name, value] of Object.entries(options.headers?.() ?? {})) res.setHeader(name, value);
     answer(routes, options.guard, req, res).catch((error) => {
       report('error', `${req.url} could not be answered: ${messageOf(error)}`);
       res.destroy();
@@ -72,8 +77,7 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
         {
           ...limits,
           handshakeTimeout: REQUEST_TIMEOUT_MS,
-          requestCert: tls.clientCertificates,
-          rejectUnauthorized: tls.clientCertificates,
+          ...tls,
         },
         handle,
       )
@@ -123,7 +127,7 @@ async function send(req: IncomingMessage, res: ServerResponse, { status, type, b
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader('X-Content-Type-Options', 'nosniff');
   res.setHeader('Vary', 'Accept-Encoding');
-  for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
+  for (const [name, value] of Object.entries(headers ?? {})) if (!res.hasHeader(name)) res.setHeader(name, value);
   if (bytes.length >= MIN_GZIP_BYTES && acceptsGzip(req.headers['accept-encoding'])) {
     // Not the asynchronous one: its threads are the process's, and the app may keep them busy. The answer, which is rarely
     // more than an eighth, lies in a chunk of 16 KB unless told, until V8 collects its old objects.
