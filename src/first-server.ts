@@ -1,6 +1,7 @@
 /** When a process or thread begins to serve: its first HTTP server listens, or is handed a connection by another one. */
-import { channel } from 'node:diagnostics_channel';
-import { isHttpServer } from './http-server.ts';
+
+// Imported, it would be made an ES module of first, in every process: docs/decisions/053-asleep.md.
+const { channel } = process.getBuiltinModule('node:diagnostics_channel');
 
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const listenStart = channel('tracing:net.server.listen:asyncStart');
@@ -25,6 +26,11 @@ export function whenServing(call: () => void): () => void {
   }
   waiting.add(call);
   return () => void waiting.delete(call);
+}
+
+/** Whether it is HTTP's, by what only such servers have: asking by class would load http, https and http2 into every process. */
+export function isHttpServer(server: object | undefined): boolean {
+  return server !== undefined && ('closeIdleConnections' in server || 'updateSettings' in server);
 }
 
 function onListen(message: unknown): void {

@@ -1,7 +1,7 @@
 /** How a group is named where no living one is inherited: processes that give it the same name are one group. */
 import { crc32 } from 'node:zlib';
 import type { Settings } from './config.ts';
-import { family } from './family.ts';
+import { family } from './process-environment.ts';
 
 // With what comes in front and behind, below the 255 bytes of a file's name.
 const MAX_SLUG_LENGTH = 100;

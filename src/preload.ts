@@ -3,44 +3,54 @@
  * that there is something to measure - an HTTP server listens, a cluster worker is forked, an instrument is made, also in
  * one of its threads - and only then loads the rest.
  */
-import cluster, { type ClusterSettings } from 'node:cluster';
-import { channel } from 'node:diagnostics_channel';
-import { createRequire } from 'node:module';
-import { isMainThread } from 'node:worker_threads';
-import { family } from './family.ts';
+import type { Cluster, ClusterSettings } from 'node:cluster';
 import { whenServing } from './first-server.ts';
-import { environment, GROUP_VARIABLE, tellThreads } from './process-environment.ts';
-import { OTEL_API_REGISTRY, report } from './report.ts';
-import { awaitThreads, noteThreads } from './started-threads.ts';
+import { environment, family, GROUP_VARIABLE, tellThreads } from './process-environment.ts';
+
+// Imported, each would be made an ES module of first, in every process: docs/decisions/053-asleep.md.
+const cluster = process.getBuiltinModule('node:cluster') as unknown as Cluster;
+const { channel } = process.getBuiltinModule('node:diagnostics_channel');
+const { writeSync } = process.getBuiltinModule('node:fs');
+const { createRequire } = process.getBuiltinModule('node:module');
+const { isMainThread } = process.getBuiltinModule('node:worker_threads');
 
 type Start = typeof import('./start.ts');
 type Signs = typeof import('./signs.ts');
+type Threads = typeof import('./started-threads.ts');
 type Sign = Parameters<Start['activate']>[0];
 
 /** What is loaded on a sign. */
 export interface Later {
   /** What tells signs apart and answers them; on any. */
   readonly signs: Signs;
+  /** On the first thread that is started. */
+  readonly threads: Threads;
   /** The rest; when there is something to measure. */
   readonly start: Start;
 }
 
 const METERS_OFF = "the app's own metrics are off";
-const require = createRequire(import.meta.url);
 // Once per thread, whichever copy of the package comes first and however often it is preloaded.
 const PRELOADED = Symbol.for('@x/gunicorn-otel.preloaded');
+// As in report.ts, which is not there yet.
+const OTEL_API_REGISTRY = Symbol.for('opentelemetry.js.api.1');
 // What PM2 forks are the apps of others, each with its own settings: its daemon is nobody's primary.
 const PM2_WORKER = /[\\/]pm2[\\/]lib[\\/]ProcessContainer(Bun)?\.js$/;
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const fastifyMade = channel('fastify.initialization');
+const threadStart = channel('worker_threads');
 
 let awake = false;
+let awaited = false;
 let later: Later = {
   get signs() {
-    return require('./signs.js') as Signs;
+    return load('./signs.js') as Signs;
+  },
+  get threads() {
+    return load('./started-threads.js') as Threads;
   },
   get start() {
-    return require('./start.js') as Start;
+    return load('./start.js') as Start;
   },
 };
 
@@ -61,11 +71,15 @@ export function preload(loaded?: Later): void {
   watchMeters();
   // Hooks go into an instance when it is made, before anything listens.
   fastifyMade.subscribe((message) => guarded('routes are not told', () => later.signs.noteFastify(message)));
-  noteThreads(() => isMainThread && awaitThreads(() => wake('thread')));
+  threadStart.subscribe((message) => guarded('threads are not seen', () => noteThread(message)));
   if (cluster.isPrimary) watchForks();
   // A worker of an instrumented primary is a member from its first moment on.
   if (cluster.isWorker && process.env[GROUP_VARIABLE]) wake('worker');
   else whenServing(() => wake('listen'));
+}
+
+function load(path: string): unknown {
+  return createRequire(import.meta.url)(path);
 }
 
 function wake(sign: Sign): ReturnType<Start['activate']> {
@@ -78,17 +92,33 @@ function guarded<T>(failure: string, work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {
-    report('error', `${failure} in process ${process.pid}${reasonOf(error)}`);
+    tell(`${failure} in process ${process.pid}`, error);
     return undefined;
   }
 }
 
-function reasonOf(error: unknown): string {
+function tell(failure: string, error: unknown): void {
   try {
-    return `: ${later.signs.messageOf(error)}`;
+    const { messageOf, report } = later.signs;
+    report('error', `${failure}: ${messageOf(error)}`);
   } catch {
-    return ''; // What is to put it into words cannot be loaded either.
+    // What is to put it into words cannot be loaded either.
+    if (!/^\s*none\s*$/i.test(process.env['OTEL_LOG_LEVEL'] ?? '')) say(`gunicorn-otel: ${failure}\n`);
   }
+}
+
+function say(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    // stderr closed or full: the app must not feel it.
+  }
+}
+
+function noteThread(message: unknown): void {
+  if (!later.threads.noteThread(message) || awaited || !isMainThread) return;
+  awaited = true;
+  later.threads.awaitThreads(() => wake('thread'));
 }
 
 // fork() and setupPrimary() both assign `cluster.settings` before anything is spawned: the one moment in which the

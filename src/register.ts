@@ -5,5 +5,9 @@ import { preload } from './preload.ts';
 preload(
   process.features.require_module
     ? undefined
-    : { signs: await import('./signs.ts'), start: await import('./start.ts') },
+    : {
+        signs: await import('./signs.ts'),
+        threads: await import('./started-threads.ts'),
+        start: await import('./start.ts'),
+      },
 );

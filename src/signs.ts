@@ -3,3 +3,4 @@ export { messageOf } from './errors.ts';
 export { noteFastify } from './fastify-requests.ts';
 export { workerExecArgv, workerNodeOptions } from './hand-over.ts';
 export { offerMeters } from './offered-meters.ts';
+export { report } from './report.ts';

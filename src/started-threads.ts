@@ -1,8 +1,7 @@
 /**
- * The threads that this one has started, noted from the preload on: who watches them may wake up later. Nothing but a
+ * The threads that this one has started, noted from the first on: who watches them may wake up later. Nothing but a
  * listener, which the app would see, tells of their end; so they are looked at.
  */
-import { channel } from 'node:diagnostics_channel';
 import { BroadcastChannel, type Worker } from 'node:worker_threads';
 
 /** Marks a thread of this package's own, on its class: it is there when the thread is told of, which is in its constructor. */
@@ -16,8 +15,6 @@ export interface StartedThread {
   hasEnded(): boolean;
 }
 
-// Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
-const threadStart = channel('worker_threads');
 const threads = new Set<StartedThread>();
 let look = prune;
 
@@ -30,18 +27,13 @@ export const now = () => Number(nanoseconds()) / 1e6;
 // Between threads of one process and nobody else.
 const WAKE_CHANNEL = '@x/gunicorn-otel.wake';
 
-/** Begins to note. Once. @param onFirst - told of the first one */
-export function noteThreads(onFirst: () => void): void {
-  let first = true;
-  threadStart.subscribe((message) => {
-    // A subscriber that throws crashes the process: anybody may publish anything.
-    const worker = (message as { worker?: Worker } | undefined)?.worker;
-    if (typeof worker?.threadId !== 'number' || OWN_THREAD in worker) return;
-    look();
-    threads.add(noted(worker));
-    if (first) onFirst();
-    first = false;
-  });
+/** One has been started. @param message - of the channel `worker_threads`: anybody may publish anything @returns whether it is the app's @throws never */
+export function noteThread(message: unknown): boolean {
+  const worker = (message as { worker?: Worker } | undefined)?.worker;
+  if (typeof worker?.threadId !== 'number' || OWN_THREAD in worker) return false;
+  look();
+  threads.add(noted(worker));
+  return true;
 }
 
 /** Waits, unseen by the app and without keeping the process, for a thread of this process that measures. @param wake - told once */

@@ -31,7 +31,6 @@ const SHARED = [
   'setting-parsers.ts',
   'setting-row.ts',
   'fastify-requests.ts',
-  'http-server.ts',
   'first-server.ts',
   'late-meter.ts',
   'nearest-name.ts',
@@ -47,7 +46,7 @@ const WIRING = [
   'member.ts',
   'leadership.ts',
   'serve.ts',
-  'family.ts',
+  'process-environment.ts',
   'identity.ts',
   'exporter-thread.ts',
   'index.ts',
@@ -61,15 +60,11 @@ const WIRING = [
 const ACTS_ON_IMPORT = ['register.ts', 'register.cts', 'cli.ts', 'export/thread.ts', 'page/page.ts'];
 /** What a process loads that is preloaded and measures nothing. */
 const BEFORE_SIGNS = [
-  'family.ts',
   'first-server.ts',
-  'http-server.ts',
   'preload.ts',
   'process-environment.ts',
   'register.ts',
-  'report.ts',
   'snapshot/process-mark.ts',
-  'started-threads.ts',
 ];
 const BANNED_NAMES = /^(utils?|helpers?|common|types|constants|base|misc)\b/;
 

@@ -13,7 +13,7 @@ import { listSnapshots, snapshotFile } from '../src/snapshot/directory.ts';
 import { encodeSnapshot, type Identity } from '../src/snapshot/layout.ts';
 import { ownMark } from '../src/snapshot/process-mark.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
-import { noteThreads, OWN_THREAD, startedThreads } from '../src/started-threads.ts';
+import { noteThread, OWN_THREAD, startedThreads } from '../src/started-threads.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
 import { atEnd, freshDirectory } from './processes.ts';
 import { seriesIn } from './scenes.ts';
@@ -23,7 +23,7 @@ const CRASH = { reason: 'crash', restartType: 'forced' };
 const KILL = { reason: 'kill', restartType: 'forced' };
 const QUIT = { reason: 'quit', restartType: 'graceful' };
 
-noteThreads(() => {});
+channel('worker_threads').subscribe(noteThread);
 
 describe('a thread of the group that ends', () => {
   it('is told as what it ended by, with the code, and counted so', async (t) => {

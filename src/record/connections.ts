@@ -6,7 +6,7 @@
 import { channel } from 'node:diagnostics_channel';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { isHttpServer } from '../http-server.ts';
+import { isHttpServer } from '../first-server.ts';
 import { errorTypeOf } from './error-type.ts';
 import { adopt, hear } from './servers.ts';
 

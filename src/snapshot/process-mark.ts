@@ -1,5 +1,7 @@
 /** Which process is which, and whether it lives: a pid alone says neither, it may be another's tomorrow. */
-import { readFileSync, readlinkSync } from 'node:fs';
+
+// Imported, it would be made an ES module of first, in every process: docs/decisions/053-asleep.md.
+const { readFileSync, readlinkSync } = process.getBuiltinModule('node:fs');
 
 /** A process, told from a later one with the same pid. */
 export interface ProcessMark {

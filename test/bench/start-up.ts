@@ -29,7 +29,7 @@ const PROGRAMS: Readonly<Record<string, { args: readonly string[]; limitMs: numb
     args: ['-e', '0'],
     limitMs: 15,
     because:
-      "An empty --import takes its part of it, Node's loader of ES modules; the rest are our first nine files, and `node:cluster` and `node:worker_threads` with what is behind them.",
+      "An empty --import takes its part of it, Node's loader of ES modules; the rest are our first five files, and `node:cluster` and `node:worker_threads` with what is behind them.",
   },
   server: {
     args: [fixture('hello-server.mjs')],
