@@ -41,6 +41,8 @@ export interface Served {
   /** One as TCP has it, whatever the protocol. */
   knock(text?: string | Buffer): Promise<Raw>;
   connections(): Promise<number>;
+  /** How many were read so far. */
+  requests(): number;
 }
 
 /** @param protocol - http unless told */
@@ -58,6 +60,10 @@ export async function serve(
     ...options,
   });
   if ('setSecureContext' in server) server.setSecureContext(makeCertificate(freshDirectory(owner), 'endpoint'));
+  let requests = 0;
+  server.on('request', () => {
+    requests += 1;
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const sockets = new Set<Socket>();
@@ -103,6 +109,7 @@ export async function serve(
     get: (path, headers) => send('GET', path, headers),
     open,
     knock: (text) => raw(connectPlain(port, '127.0.0.1'), 'connect', text),
+    requests: () => requests,
     connections: () => new Promise((resolve) => server.getConnections((_error, count) => resolve(count))),
   };
 }

@@ -21,7 +21,7 @@ interface Connection {
   isLast: boolean;
 }
 
-/** The connections of one server, oldest first. */
+/** The connections of one server, in the order in which they came or were answered last. */
 export class Connections {
   readonly #onRefused: (reason: Refusal) => void;
   readonly #open = new Map<Socket, Connection>();
@@ -59,6 +59,7 @@ export class Connections {
     connection.response = response;
     response.once('close', () => {
       connection.response = undefined;
+      if (this.#open.delete(connection.socket)) this.#open.set(connection.socket, connection);
     });
     return true;
   }
@@ -87,19 +88,14 @@ export class Connections {
   #trim(): void {
     this.#isTrimDue = false;
     const idle = [...this.#open.values()].filter(({ response }) => response === undefined);
-    // Who has not said a word goes first: that is none who only waits for its next scrape.
-    const inOrder = [...idle.filter(saysNothing), ...idle.filter((connection) => !saysNothing(connection))];
-    const excess = inOrder.slice(0, this.#open.size - MAX_CONNECTIONS);
+    // By what it was answered, not by what it has said: half a head is cheap.
+    const excess = idle.slice(0, this.#open.size - MAX_CONNECTIONS);
     const isFull = this.#open.size - idle.length >= MAX_CONNECTIONS;
     for (const { socket } of excess) {
       this.#onRefused(isFull ? 'connections' : 'evicted');
       socket.destroy();
     }
   }
-}
-
-function saysNothing({ socket }: Connection): boolean {
-  return socket.bytesRead === 0;
 }
 
 function addressOf({ remoteAddress, remotePort, localAddress }: Socket): string {
