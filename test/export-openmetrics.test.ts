@@ -62,10 +62,16 @@ const values = fc.oneof(
 );
 const attributes = fc.dictionary(hostile, fc.oneof(hostile, values, fc.boolean()), { maxKeys: 4 });
 const bounds = fc
-  .uniqueArray(fc.oneof(fc.double({ noNaN: true }), fc.constantFrom(-1, 0, 0.005, 0.1, 1, 10, 1e6, 2 ** 20)), {
-    maxLength: 5,
-  })
-  .map((list) => list.map((bound) => bound || 0).sort((a, b) => a - b));
+  .uniqueArray(
+    fc.oneof(
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.constantFrom(-1, 0, 0.005, 0.1, 1, 10, 1e6, 2 ** 20),
+    ),
+    {
+      maxLength: 5,
+    },
+  )
+  .map((list) => [...new Set(list.map((bound) => bound || 0))].sort((a, b) => a - b));
 const told: fc.Arbitrary<Told> = fc.record({
   name: hostile,
   unit: fc.oneof(fc.constantFrom('', 's', 'By', '1', '{job}', '%', 'ms'), hostile),
