@@ -83,6 +83,22 @@ describe('answers at once', () => {
     assert.equal((await served.get('/healthz')).status, 200);
   });
 
+  it('are not those of clients that have gone while they were asked who they are', async (t) => {
+    let letIn = () => {};
+    const asked = new Promise<void>((resolve) => {
+      letIn = resolve;
+    });
+    const served = await serve(t, { guard: () => asked.then(() => undefined) });
+    for (let i = 0; i < MAX_DELIVERIES; i += 1) {
+      const { socket } = await served.open(SCRAPE);
+      await until(() => served.requests() === i + 1, 'it is asked');
+      socket.destroy();
+    }
+    await until(async () => (await served.connections()) === 0, 'all are gone');
+    letIn();
+    assert.equal((await served.get('/metrics')).status, 200);
+  });
+
   it(`hold ${MAX_HELD_BYTES / 2 ** 20} MiB in clients that do not take them; what is shared counts once`, async (t) => {
     const served = await serve(t, { scrape: async () => LARGE, patience: { stallMs: 60_000, wholeMs: 60_000 } });
     const statuses = async () => {

@@ -162,6 +162,22 @@ for (const protocol of PROTOCOLS) {
   });
 }
 
+it('a head, or a handshake, that does not come in time is not waited for', async (t) => {
+  const late = await Promise.all(
+    PROTOCOLS.map(async (protocol) => {
+      const served = await serve(t, {}, protocol);
+      return [await served.open('GET /metrics HTT'), await served.open(), await served.knock('\x16\x03\x01')];
+    }),
+  );
+  for (const [half, none, knocked] of late) {
+    for (const { closed } of [half!, none!, knocked!]) await closed();
+    for (const { received } of [half!, none!]) {
+      assert.match(received.text, /^HTTP\/1\.1 408 .*the head of a request did not come in time\n$/s);
+      assertSafe(received.text);
+    }
+  }
+});
+
 it('a pipelined request behind one that never ends in time is not answered either', async (t) => {
   let asked = 0;
   const served: Served = await serve(t, {

@@ -64,9 +64,11 @@ export class Connections {
     return true;
   }
 
-  /** Whether a connection is being answered. @param socket - that requests come from */
-  isAnswered(socket: Socket): boolean {
-    return this.#byOuter.get(socket)?.response !== undefined;
+  /** What a connection is at; `unknown` while no request can come from it. @param socket - that requests come from */
+  stateOf(socket: Socket): 'unknown' | 'idle' | 'answered' {
+    const connection = this.#byOuter.get(socket);
+    if (!connection) return 'unknown';
+    return connection.response ? 'answered' : 'idle';
   }
 
   #add(socket: Socket): void {

@@ -35,6 +35,8 @@ export class Deliveries {
 
   /** Counts an answer until its response closes. @returns false where there are too many: it is to be refused */
   begin(response: ServerResponse): boolean {
+    // Its client has gone while it was asked who it is: nothing would end what is begun now.
+    if (response.destroyed) return false;
     if (this.#count >= MAX_DELIVERIES) {
       this.#onRefused('busy');
       return false;

@@ -109,14 +109,12 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
   server.on('checkExpectation', handle);
   server.on('connect', (_req: IncomingMessage, socket: Socket) => hangUp(socket, 405, 'GET and HEAD only', ALLOW));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+    if (error.code === 'ECONNRESET') return void socket.destroy();
     onRefused('malformed');
-    if (connections.isAnswered(socket)) return void socket.destroy();
+    // In the middle of an answer, or before TLS is agreed on, nothing can be said.
+    if (!socket.writable || connections.stateOf(socket) !== 'idle') return void socket.destroy();
     const [status, text] = MISTAKES[error.code ?? ''] ?? [400, 'this is no HTTP request'];
     hangUp(socket, status, text);
-  });
-  server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ECONNRESET') onRefused('malformed');
   });
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
   server.timeout = IDLE_TIMEOUT_MS;
