@@ -9,6 +9,7 @@ import { GroupReader } from '../aggregate/workers.ts';
 import { project } from '../catalogue/views.ts';
 import type { Settings } from '../config.ts';
 import { report, setLogLevel } from '../report.ts';
+import { REFUSALS } from '../server/refusals.ts';
 import { createMetricsServer } from '../server/server.ts';
 import { sweepDeadGroups } from '../snapshot/group.ts';
 import { holdLead, type Lead } from '../snapshot/leader.ts';
@@ -90,6 +91,7 @@ export function startExporter(
   const sampler = new ResourceSampler(pidusage as unknown as ConstructorParameters<typeof ResourceSampler>[0]);
   const clock = new WallClock();
   const counts = new LastingCounts(directory);
+  const refusals = new Map(REFUSALS.map((reason): [string, number] => [reason, 0]));
   const producer = new GroupProducer({
     reader,
     sampler,
@@ -98,7 +100,11 @@ export function startExporter(
     view(scene) {
       const { expectedWorkers } = settings;
       const goOn = counts.goOn.bind(counts);
-      const metrics = project(scene, { ...scraper.stats, ...pushers.state, version, expectedWorkers, goOn }, settings);
+      const metrics = project(
+        scene,
+        { ...scraper.stats, ...pushers.state, refusals, version, expectedWorkers, goOn },
+        settings,
+      );
       counts.keep();
       return metrics;
     },
@@ -108,7 +114,8 @@ export function startExporter(
   const pushers = startPushers({ settings, producer, resource, directory, startMs, resumed: options.resumed });
   const createServer: EndpointOptions['createServer'] = (secured) =>
     createMetricsServer({
-      scrape: () => scraper.scrape(),
+      scrape: ({ encode, ...shown }) => scraper.scrape(shown, encode),
+      onRefused: (reason) => refusals.set(reason, (refusals.get(reason) ?? 0) + 1),
       health: () => {
         const workers = reader.read().filter((state) => state.alive && isWorker(state)).length;
         const { expectedWorkers } = settings;
