@@ -7,7 +7,8 @@ import { openEndpoint } from '../src/export/endpoint.ts';
 import { createMetricsServer } from '../src/server/server.ts';
 import { atEnd, type Owner } from './processes.ts';
 
-export const BODY = 'answered 1\n';
+/** A whole scrape in either of Prometheus' formats. */
+export const BODY = 'answered 1\n# EOF\n';
 
 /** The least that bcrypt can be made to cost: tests that ask for many passwords ask for these. */
 export const CHEAP = 4;
