@@ -12,12 +12,14 @@ import { setLogLevel } from '../src/report.ts';
 import { EXIT_CAUSES } from '../src/snapshot/exit-events.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { parseExposition, type Sample, select, sum } from './exposition.ts';
+import { parseOpenMetrics } from './openmetrics.ts';
 import {
   EXPORTER,
   type MemberOfScene,
   measure,
   NOW_MONOTONIC_MS,
   NOW_MS,
+  openMetricsOf,
   type Request,
   sceneOf,
   serve,
@@ -29,6 +31,7 @@ import {
 setLogLevel('none');
 
 const GOLDEN = new URL('../../test/golden/scrape.txt', import.meta.url);
+const OPENMETRICS_GOLDEN = new URL('../../test/golden/scrape.openmetrics.txt', import.meta.url);
 const LABELS = ['standard', 'detailed'] as const;
 const HISTOGRAM_SAMPLE = /_(?:bucket|sum|count)$/;
 
@@ -73,6 +76,13 @@ describe('a scrape', () => {
     const text = (await textOf(fullScene())).replaceAll(process.version, 'v0.0.0');
     if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(GOLDEN, text);
     assert.equal(text, readFileSync(GOLDEN, 'utf8'));
+  });
+
+  it('of the same snapshots as OpenMetrics is the golden one, and what its specification allows', async () => {
+    const text = (await openMetricsOf(fullScene())).replaceAll(process.version, 'v0.0.0');
+    if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(OPENMETRICS_GOLDEN, text);
+    assert.equal(text, readFileSync(OPENMETRICS_GOLDEN, 'utf8'));
+    parseOpenMetrics(text);
   });
 
   it('of a group without members has every family all the same, and no sample of a worker', async () => {

@@ -43,6 +43,17 @@ describe('a scrape', () => {
     assert.equal(scraper.stats.scrapes, 2);
   });
 
+  it('shares its collection with all that come in the same turn of the loop, however fast it is', async () => {
+    const { scraper, collections } = open(async () => result([gauge('depth', 3)]));
+    const scrapes: Promise<Buffer>[] = [];
+    for (let i = 0; i < 100; i += 1) {
+      scrapes.push(scraper.scrape());
+      await Promise.resolve();
+    }
+    await Promise.all(scrapes);
+    assert.equal(collections(), 1);
+  });
+
   it('of a producer that rejects fails with a code and the cause, for all that share it', async () => {
     const cause = new Error('no group');
     const { scraper } = open(() => Promise.reject(cause));

@@ -1,7 +1,7 @@
 /** Reads the text exposition as strictly as Prometheus does: a line that is no sample, or a sample given twice, fails. */
 import assert from 'node:assert/strict';
 
-const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
+const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/s;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)",?/gy;
 
 export interface Sample {

@@ -219,7 +219,7 @@ function watched(t: TestContext, clusterId = 0) {
     if (watching) look();
   };
   /** Of each exit, whether it had a successor. */
-  const exits = () => seriesIn(table, 'exits').map(({ values }) => values[4]);
+  const exits = () => seriesIn(table, 'exits').map(({ values }) => (values[4]! > 0 ? 1 : 0));
   const unwatch = () => {
     watching = false;
     stop();

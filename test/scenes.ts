@@ -7,6 +7,7 @@ import type { WorkerState } from '../src/aggregate/workers.ts';
 import { type ExporterState, project, type ViewOptions } from '../src/catalogue/views.ts';
 import { Scraper } from '../src/export/prometheus.ts';
 import { RequestTable } from '../src/record/request-table.ts';
+import type { Format } from '../src/server/negotiation.ts';
 import { decodeSnapshot, encodeSnapshot, type Identity } from '../src/snapshot/layout.ts';
 import { type Attributes, type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
@@ -64,6 +65,7 @@ export const EXPORTER: ExporterState = {
   scrapeErrors: 1,
   lastScrapeSeconds: 0.25,
   series: 42,
+  refusals: new Map([['evicted', 3]]),
   redis: {
     up: 1,
     forwards: 7,
@@ -87,7 +89,12 @@ export async function textOf(scene: Scene, labels: 'standard' | 'detailed' = 'st
   return render(project(scene, EXPORTER, { ...VIEW_OPTIONS, labels }));
 }
 
-export async function render(metrics: MetricData[]): Promise<string> {
+/** The same as OpenMetrics text. */
+export async function openMetricsOf(scene: Scene): Promise<string> {
+  return render(project(scene, EXPORTER, VIEW_OPTIONS), 'openmetrics');
+}
+
+export async function render(metrics: MetricData[], format: Format = 'text'): Promise<string> {
   const resource = resourceFromAttributes({ 'service.name': 'scene' });
   const producer = {
     collect: async () => ({
@@ -95,7 +102,7 @@ export async function render(metrics: MetricData[]): Promise<string> {
       errors: [],
     }),
   };
-  return String(await new Scraper({ producer, resource, timeoutMs: 1000 }).scrape());
+  return String(await new Scraper({ producer, resource, timeoutMs: 1000 }).scrape({ format }));
 }
 
 export interface Request {

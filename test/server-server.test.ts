@@ -1,19 +1,15 @@
 /** Holds src/server/server.ts over real HTTP: what is answered to whom, and that a failed scrape is never a 200. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { GunicornOtelError } from '../src/errors.ts';
 import { setLogLevel } from '../src/report.ts';
-import { createMetricsServer, type Health, type ServerOptions } from '../src/server/server.ts';
+import { HEALTH, LONG, serve } from './served-endpoint.ts';
 
 setLogLevel('none');
-
-const LONG = '# a comment that repeats itself\n'.repeat(100);
-const HEALTH: Health = { status: 'degraded', workers: 1, expectedWorkers: 4 };
 
 describe('the endpoint', () => {
   it('answers /metrics with the text of a scrape and the type of the text format', async (t) => {
@@ -158,7 +154,8 @@ describe('compression', () => {
     const { get } = await serve(t);
     assert.equal((await get('/metrics')).headers['content-encoding'], undefined);
     assert.equal((await get('/healthz', { 'accept-encoding': 'gzip' })).headers['content-encoding'], undefined);
-    assert.equal((await get('/metrics')).headers['vary'], 'Accept-Encoding');
+    assert.equal((await get('/metrics')).headers['vary'], 'Accept, Accept-Encoding');
+    assert.equal((await get('/healthz')).headers['vary'], 'Accept-Encoding');
   });
 });
 
@@ -238,38 +235,4 @@ describe('a client', () => {
     socket.destroy();
     assert.equal((await get('/healthz')).status, 200);
   });
-
-  it('in great number finds a limit of connections', async (t) => {
-    const { server } = await serve(t);
-    assert.ok(server.maxConnections > 0 && server.maxConnections <= 1000);
-    assert.ok(server.requestTimeout > 0 && server.headersTimeout > 0);
-  });
 });
-
-async function serve(t: TestContext, options: Partial<ServerOptions> = {}) {
-  const server = createMetricsServer({ scrape: async () => LONG, health: () => HEALTH, ...options });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const { port } = server.address() as AddressInfo;
-  const send = (method: string, path: string, headers = {}) => answerOf({ port, method, path, headers });
-  return { server, port, send, get: (path: string, headers = {}) => send('GET', path, headers) };
-}
-
-interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly bytes: Buffer;
-  readonly text: string;
-}
-
-// The bytes as they came: fetch would ask for gzip and unpack it by itself.
-async function answerOf(options: { port: number; method: string; path: string; headers: object }): Promise<Answer> {
-  const sent = httpRequest({ host: '127.0.0.1', agent: false, ...options, headers: { ...options.headers } }).end();
-  const [response] = await once(sent, 'response');
-  const bytes = Buffer.concat(await response.toArray());
-  return { status: response.statusCode, headers: response.headers, bytes, text: bytes.toString() };
-}

@@ -45,6 +45,14 @@ export const EXPORTER_METRICS: readonly MetricRow[] = [
     source: { from: 'exporter', value: 'lastScrapeSeconds' },
   },
   {
+    name: 'gunicorn_exporter_refused_total',
+    type: 'counter',
+    unit: '',
+    help: 'Connections and requests that the endpoint has refused or cut off, by reason.',
+    labels: ['reason'],
+    source: { from: 'exporter', value: 'refusals' },
+  },
+  {
     name: 'gunicorn_exporter_snapshot_age_seconds',
     type: 'gauge',
     unit: 'seconds',

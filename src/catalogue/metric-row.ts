@@ -33,6 +33,7 @@ export type ExporterValue =
   | 'scrapeErrors'
   | 'lastScrapeSeconds'
   | 'snapshotErrors'
+  | 'refusals'
   | 'clockJumps'
   | 'series'
   | 'expectedWorkers'

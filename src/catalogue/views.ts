@@ -21,6 +21,8 @@ export interface ExporterState {
   readonly scrapeErrors: number;
   readonly lastScrapeSeconds: number;
   readonly series: number;
+  /** Whom the endpoint has refused or cut off, by reason. */
+  readonly refusals?: ReadonlyMap<string, number> | undefined;
   /** Of the forwarding to Redis; undefined where it is off. */
   readonly redis?: RedisState | undefined;
   /** Of those exporters that push, by name. */
@@ -191,6 +193,8 @@ const EXPORTER_VALUES: { readonly [K in ExporterValue]: (context: Context) => Po
   scrapeErrors: ({ exporter }) => known(exporter.scrapeErrors),
   lastScrapeSeconds: ({ exporter }) => known(exporter.lastScrapeSeconds),
   series: ({ exporter }) => known(exporter.series),
+  refusals: ({ exporter: { refusals = new Map() } }) =>
+    [...refusals].map(([reason, value]) => ({ labels: { reason }, value })),
   clockJumps: ({ scene }) => known(scene.clockJumps),
   snapshotErrors: ({ scene }) => [...scene.snapshotErrors].map(([cause, value]) => ({ labels: { cause }, value })),
   conflicts: ({ conflicts }) => conflicts.map((metric) => ({ labels: { metric }, value: 1 })),

@@ -1,10 +1,13 @@
 /**
- * Text exposition format 0.0.4 of what OTel's readers collect: the samples of OTel's PrometheusSerializer to the byte (no
- * prefix, no timestamps, no scope labels), in a twentieth of its time; see docs/decisions/027-own-exposition.md.
+ * What OTel's readers collect, as the bytes of a scrape: no prefix, no timestamps, no scope labels, in a twentieth of the time
+ * of OTel's PrometheusSerializer; see docs/decisions/027-own-exposition.md. What formats write differently is in their dialects.
  */
 import type { Attributes } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
-import { DataPointType, type Histogram, type MetricData, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import { DataPointType, type Histogram, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import type { Format } from '../server/negotiation.ts';
+import { OPENMETRICS } from './openmetrics.ts';
+import { braced, type Dialect, type ShownFamily, TARGET_NAMES, TEXT_FORMAT, valueText } from './text-format.ts';
 
 const FIRST_BYTES = 64 * 1024;
 // Text is encoded in pieces of about this size: longer ones are copied once more, shorter ones are more calls.
@@ -19,49 +22,72 @@ const NEWLINE = 10;
 /** What is rendered; without a resource there is no target_info. */
 export type Rendered = Pick<ResourceMetrics, 'scopeMetrics'> & { readonly resource: Resource | undefined };
 
+/** How it is rendered. */
+export interface Shown {
+  readonly format: Format;
+  /** Of families or of their samples: only what has one of these names; undefined: all. */
+  readonly names?: ReadonlySet<string> | undefined;
+}
+
+const DIALECTS: Readonly<Record<Format, Dialect>> = { text: TEXT_FORMAT, openmetrics: OPENMETRICS };
+
 /** Renders again and again into memory of its own. */
 export class Exposition {
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #length = 0;
   #piece = '';
+  #dialect = TEXT_FORMAT;
 
   /** @returns the text as UTF-8. A view of this object's memory: it holds until the next call, whoever needs it longer copies it */
-  render({ resource, scopeMetrics }: Rendered): Buffer {
+  render({ resource, scopeMetrics }: Rendered, { format, names }: Shown = { format: 'text' }): Buffer {
     this.#length = 0;
-    this.#piece = resource ? targetInfo(resource) : '';
-    let isEmpty = true;
-    for (const { metrics } of scopeMetrics) {
-      for (const metric of metrics) isEmpty = !this.#family(metric) && isEmpty;
+    this.#piece = '';
+    this.#dialect = DIALECTS[format];
+    const isWanted = (own: readonly string[]) => names === undefined || own.some((name) => names.has(name));
+    const metrics = scopeMetrics.flatMap((scope) => scope.metrics);
+    const families = this.#dialect.families(metrics, resource !== undefined);
+    if (resource && isWanted(TARGET_NAMES)) {
+      this.#piece += this.#dialect.target(resource.attributes as Attributes, families);
     }
-    if (isEmpty) this.#piece += '# no registered metrics';
+    for (const family of families) if (isWanted(family.names)) this.#family(family);
+    if (families.length === 0 && names === undefined) this.#piece += this.#dialect.nothing;
+    this.#piece += this.#dialect.end;
     this.#flush();
     return this.#bytes.subarray(0, this.#length);
   }
 
-  // False for a family that has no name to be shown under.
-  #family(metric: MetricData): boolean {
-    const name = familyName(metric);
-    if (name === undefined) return false;
-    const help = escapeText(metric.descriptor.description || 'description missing');
-    const unit = metric.descriptor.unit ? `# UNIT ${name} ${escapeText(metric.descriptor.unit)}\n` : '';
-    this.#piece += `# HELP ${name} ${help}\n${unit}# TYPE ${name} ${typeOf(metric)}\n`;
+  #family({ metric, sampleName, head }: ShownFamily): void {
+    this.#piece += head;
+    const dialect = this.#dialect;
     if (metric.dataPointType === DataPointType.HISTOGRAM) {
-      const buckets = new BucketTexts();
-      for (const { attributes, value } of metric.dataPoints)
-        this.#histogram(name, labelsText(attributes), value, buckets);
+      const buckets = new BucketTexts(dialect);
+      for (const { attributes, value } of metric.dataPoints) {
+        this.#histogram(sampleName, dialect.labels(attributes), value, buckets);
+      }
     } else if (metric.dataPointType !== DataPointType.EXPONENTIAL_HISTOGRAM) {
       for (const { attributes, value } of metric.dataPoints) {
-        this.#piece += `${name}${braced(labelsText(attributes))} ${valueText(value)}\n`;
+        if (!dialect.tells(metric, value)) continue;
+        this.#piece += `${sampleName}${braced(dialect.labels(attributes))} ${valueText(value)}\n`;
         if (this.#piece.length > PIECE_LENGTH) this.#flush();
       }
     }
-    return true;
   }
 
-  #histogram(name: string, labels: string, { count, sum, buckets }: Histogram, texts: BucketTexts): void {
+  #histogram(name: string, labels: string, histogram: Histogram, texts: BucketTexts): void {
+    const dialect = this.#dialect;
+    if (dialect.summaryFirst) this.#summary(name, labels, dialect.summary(histogram, 0));
+    const counted = this.#buckets(name, labels, histogram, texts);
+    if (!dialect.summaryFirst) this.#summary(name, labels, dialect.summary(histogram, counted));
+  }
+
+  #summary(name: string, labels: string, { count, sum }: ReturnType<Dialect['summary']>): void {
     const own = braced(labels);
     if (count != null) this.#piece += `${name}_count${own} ${valueText(count)}\n`;
     if (sum != null) this.#piece += `${name}_sum${own} ${valueText(sum)}\n`;
+  }
+
+  // Gives what is in the last one, in which all are.
+  #buckets(name: string, labels: string, { buckets }: Histogram, texts: BucketTexts): number {
     this.#flush();
     // Buckets are most of a scrape, and their lines begin alike: bytes are copied, no text is made for them.
     const ends = texts.of(buckets.boundaries, buckets.counts.length);
@@ -83,6 +109,7 @@ export class Exposition {
       this.#bytes[this.#length] = NEWLINE;
       this.#length += 1;
     }
+    return below;
   }
 
   // There must be room for it.
@@ -118,81 +145,33 @@ export class Exposition {
 
 /** What stands behind the labels of a bucket, made once per list of bounds and not once per series. */
 class BucketTexts {
+  readonly #dialect: Dialect;
   #bounds: readonly number[] = [];
   #ends: readonly Buffer[] = [];
   #counts = 0;
+
+  constructor(dialect: Dialect) {
+    this.#dialect = dialect;
+  }
 
   of(bounds: readonly number[], counts: number): readonly Buffer[] {
     const same = counts === this.#counts && bounds.length === this.#bounds.length;
     if (!same || !bounds.every((bound, i) => bound === this.#bounds[i])) {
       this.#bounds = bounds;
       this.#counts = counts;
-      this.#ends = bucketEnds(bounds, counts).map((end) => Buffer.from(end));
+      this.#ends = bucketEnds(this.#dialect, bounds, counts).map((end) => Buffer.from(end));
     }
     return this.#ends;
   }
 }
 
 // A list of bounds may end with an infinite one itself; what would come behind that is left out.
-function bucketEnds(bounds: readonly number[], counts: number): string[] {
+function bucketEnds({ bound: text }: Dialect, bounds: readonly number[], counts: number): string[] {
   const ends: string[] = [];
   for (let i = 0; i < counts; i += 1) {
     const bound = bounds[i];
     if (bound === undefined && bounds.includes(Number.POSITIVE_INFINITY)) break;
-    ends.push(`le="${bound === undefined ? '+Inf' : bound === Number.POSITIVE_INFINITY ? '+Inf' : bound}"} `);
+    ends.push(`le="${bound === undefined || bound === Number.POSITIVE_INFINITY ? '+Inf' : text(bound)}"} `);
   }
   return ends;
-}
-
-function targetInfo({ attributes }: Resource): string {
-  const help = '# HELP target_info Target metadata\n# TYPE target_info gauge\n';
-  return `${help}target_info${braced(labelsText(attributes as Attributes))} 1\n`;
-}
-
-// The names of our families are right as they are; of whoever else's, OTel's rules make them so.
-function familyName(metric: MetricData): string | undefined {
-  let name = cleanName(escapeText(metric.descriptor.name));
-  if (name === '' || name === '_') return undefined;
-  if (name[0]! >= '0' && name[0]! <= '9') name = `_${name}`;
-  const isCounter = metric.dataPointType === DataPointType.SUM && metric.isMonotonic;
-  return isCounter && !name.endsWith('_total') ? `${name}_total` : name;
-}
-
-function typeOf(metric: MetricData): string {
-  const { dataPointType: type } = metric;
-  if (type === DataPointType.HISTOGRAM) return 'histogram';
-  if (type === DataPointType.EXPONENTIAL_HISTOGRAM) return 'untyped';
-  return type === DataPointType.SUM && metric.isMonotonic ? 'counter' : 'gauge';
-}
-
-const CLEAN_NAME = /^(?:[A-Za-z0-9]|_(?!_))*$/;
-
-function cleanName(name: string): string {
-  return CLEAN_NAME.test(name) ? name : name.replaceAll(/[^a-z0-9_]/gi, '_').replaceAll(/_{2,}/g, '_');
-}
-
-function labelsText(attributes: Attributes): string {
-  let text = '';
-  for (const name of Object.keys(attributes)) {
-    text += `${text === '' ? '' : ','}${cleanName(name)}="${labelValue(attributes[name])}"`;
-  }
-  return text;
-}
-
-function labelValue(value: unknown): string {
-  const text = typeof value === 'string' ? value : value === undefined ? '' : (JSON.stringify(value) ?? '');
-  return /[\\\n"]/.test(text) ? escapeText(text).replaceAll('"', '\\"') : text;
-}
-
-function escapeText(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
-}
-
-function braced(labels: string): string {
-  return labels === '' ? '' : `{${labels}}`;
-}
-
-function valueText(value: number): string {
-  if (value === Number.POSITIVE_INFINITY) return '+Inf';
-  return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value);
 }

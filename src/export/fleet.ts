@@ -34,7 +34,7 @@ export function startFleet({ settings, sum }: FleetOptions): { readonly url: Pro
   const scraper = new Scraper({ producer: { collect }, timeoutMs: settings.scrapeTimeoutMs });
   const createServer: EndpointOptions['createServer'] = (secured) =>
     createMetricsServer({
-      scrape: () => scraper.scrape(),
+      scrape: ({ encode, ...shown }) => scraper.scrape(shown, encode),
       health: () => ({
         status: reader.stats.up === 1 ? 'ok' : 'degraded',
         workers: reader.instances.length,

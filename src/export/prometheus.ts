@@ -6,7 +6,7 @@ import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import type { Resource } from '@opentelemetry/resources';
 import { MeterProvider, type MetricProducer } from '@opentelemetry/sdk-metrics';
 import { GunicornOtelError } from '../errors.ts';
-import { Exposition } from './exposition.ts';
+import { Exposition, type Rendered, type Shown } from './exposition.ts';
 import { settledResource } from './resource.ts';
 
 export interface ScraperOptions {
@@ -24,6 +24,12 @@ export interface ScrapeStats {
   series: number;
 }
 
+/** One collection, and whether a rendering of it has failed. */
+interface Collected {
+  readonly rendered: Rendered;
+  hasFailed: boolean;
+}
+
 /** Answers scrapes as text, one collection at a time. */
 export class Scraper {
   readonly stats: ScrapeStats = { scrapes: 0, scrapeErrors: 0, lastScrapeSeconds: 0, series: 0 };
@@ -31,7 +37,7 @@ export class Scraper {
   readonly #exposition = new Exposition();
   readonly #timeoutMs: number;
   readonly #hasTarget: boolean;
-  #running: Promise<Buffer> | undefined;
+  #running: Promise<Collected> | undefined;
 
   constructor({ producer, resource, timeoutMs }: ScraperOptions) {
     this.#exporter = new PrometheusExporter({ preventServerStart: true, metricProducers: [producer] });
@@ -42,35 +48,55 @@ export class Scraper {
   }
 
   /**
-   * One collection as text exposition format 0.0.4. Calls that come while one is running share it.
+   * One collection as text. Calls that come while one is running share it, however they want it rendered.
    *
+   * @param take - is given the text at once, in memory that the next rendering writes to; what it returns is the result.
+   * Unless told, a copy of the text
    * @throws GUNICORN_OTEL_ERR_SCRAPE when collecting or rendering failed · _TIMEOUT when it took longer than allowed
    */
-  scrape(): Promise<Buffer> {
+  async scrape<T = Buffer>(
+    shown: Shown = { format: 'text' },
+    take: (text: Buffer) => T = Buffer.from as unknown as (text: Buffer) => T,
+  ): Promise<T> {
     this.#running ??= this.#collect().finally(() => {
       this.#running = undefined;
     });
-    return this.#running;
+    const collected = await this.#running;
+    return take(this.#render(collected, shown));
   }
 
-  async #collect(): Promise<Buffer> {
+  async #collect(): Promise<Collected> {
+    // Who has asked already shares it: without a turn of the loop a collection that waits for nothing would be over before
+    // the next request is read.
+    await new Promise((resolve) => setImmediate(resolve));
     const startMs = performance.now();
     this.stats.scrapes += 1;
     try {
       const { resourceMetrics, errors } = await this.#withTimeout(this.#exporter.collect());
       if (errors.length > 0) throw errors[0];
       const resource = this.#hasTarget ? settledResource(resourceMetrics.resource) : undefined;
-      const text = this.#exposition.render({ ...resourceMetrics, resource });
       this.stats.series = resourceMetrics.scopeMetrics
         .flatMap(({ metrics }) => metrics)
         .reduce((sum, { dataPoints }) => sum + dataPoints.length, 0);
-      return text;
+      return { rendered: { ...resourceMetrics, resource }, hasFailed: false };
     } catch (cause) {
       this.stats.scrapeErrors += 1;
-      if (cause instanceof GunicornOtelError) throw cause;
-      throw new GunicornOtelError('GUNICORN_OTEL_ERR_SCRAPE', 'the metrics could not be collected', { cause });
+      throw scrapeError(cause);
     } finally {
       this.stats.lastScrapeSeconds = (performance.now() - startMs) / 1000;
+    }
+  }
+
+  #render(collected: Collected, shown: Shown): Buffer {
+    const startMs = performance.now();
+    try {
+      return this.#exposition.render(collected.rendered, shown);
+    } catch (cause) {
+      if (!collected.hasFailed) this.stats.scrapeErrors += 1;
+      collected.hasFailed = true;
+      throw scrapeError(cause);
+    } finally {
+      this.stats.lastScrapeSeconds += (performance.now() - startMs) / 1000;
     }
   }
 
@@ -84,4 +110,9 @@ export class Scraper {
     });
     return Promise.race([work, timeout]).finally(() => clearTimeout(timer));
   }
+}
+
+function scrapeError(cause: unknown): GunicornOtelError {
+  if (cause instanceof GunicornOtelError) return cause;
+  return new GunicornOtelError('GUNICORN_OTEL_ERR_SCRAPE', 'the metrics could not be collected', { cause });
 }

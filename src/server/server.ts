@@ -1,9 +1,16 @@
 /** The endpoint: GET and HEAD of a few paths, a failed scrape is never a 200, and nobody is kept waiting for ever. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import { gzipSync } from 'node:zlib';
+import type { Socket } from 'node:net';
 import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
+import { Connections } from './connections.ts';
+import { CODINGS, type Encoded, encode } from './content-coding.ts';
+import { Deliveries, type Patience } from './deliveries.ts';
+import { lastAnswer, PLAIN_TYPE, SAFE_HEADERS } from './heads.ts';
+import { type Scrape, scrapeRoute } from './metrics-route.ts';
+import { codingFor } from './negotiation.ts';
+import type { Refusal } from './refusals.ts';
 
 export interface Health {
   readonly status: 'ok' | 'degraded';
@@ -13,13 +20,16 @@ export interface Health {
 }
 
 export interface ServerOptions {
-  /** Bytes may be the scraper's own memory, which its next collection writes to: they are compressed or copied at once. */
-  readonly scrape: () => Promise<string | Buffer>;
+  readonly scrape: Scrape;
   readonly health: () => Health;
   /** Further paths that are answered, by path: the page and its data. */
   readonly routes?: Readonly<Record<string, () => Promise<Answer>>>;
   /** Asks who asks; without one everybody is answered. */
   readonly guard?: Guard;
+  /** Told each time that somebody is not answered, or not to the end. */
+  readonly onRefused?: (reason: Refusal) => void;
+  /** How long a client may take for an answer; see deliveries.ts unless told. */
+  readonly patience?: Patience;
   /** Makes it https; certificate and key are set with setSecureContext before it listens, and may be set again later. */
   readonly tls?: {
     /** Clients are asked for a certificate. */
@@ -36,77 +46,121 @@ export type MetricsServer = Server | TlsServer;
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string | Buffer;
+  /** Bytes may be written to again when they have been handed over: they are compressed or copied at once. */
+  readonly body: string | Buffer | Encoded;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** @returns the answer for who may not ask; undefined lets him. @throws never */
 export type Guard = (req: IncomingMessage) => Promise<Answer | undefined>;
 
-const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-const PLAIN_TYPE = 'text/plain; charset=utf-8';
-// Below this a compressed answer is no smaller on the wire.
-const MIN_GZIP_BYTES = 1024;
-// The default takes more than twice the time, longer than all else of a large scrape, for a seventh less bytes.
-const GZIP_LEVEL = 1;
-const REQUEST_TIMEOUT_MS = 10_000;
-const MAX_CONNECTIONS = 100;
+type Route = (req: IncomingMessage) => Promise<Answer>;
+
+const HEAD_TIMEOUT_MS = 10_000;
+// Node looks for those that are late every 30 s unless told.
+const LOOK_FOR_LATE_MS = 2000;
+const MAX_HEAD_BYTES = 8192;
 const MAX_REQUESTS_PER_CONNECTION = 1000;
+// Of a connection on which nothing is done at all, in whatever state.
 const IDLE_TIMEOUT_MS = 30_000;
+
+/** What is told to who sends something else than a request, by the parser's code; 400 is the answer to all others. */
+const MISTAKES: Readonly<Record<string, readonly [status: number, text: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, `the head of a request may have ${MAX_HEAD_BYTES} bytes`],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the head of a request did not come in time'],
+};
 
 /** @returns a server that does not listen yet */
 export function createMetricsServer(options: ServerOptions): MetricsServer {
-  const routes: Record<string, () => Promise<Answer>> = {
-    '/metrics': async () => ({ status: 200, type: METRICS_TYPE, body: await options.scrape() }),
+  const { tls, onRefused = () => {} } = options;
+  const routes: Record<string, Route> = {
+    '/metrics': scrapeRoute(options.scrape),
     '/healthz': async () => ({ status: 200, type: 'application/json', body: `${JSON.stringify(options.health())}\n` }),
     ...options.routes,
   };
+  const limits = {
+    requestTimeout: HEAD_TIMEOUT_MS,
+    headersTimeout: HEAD_TIMEOUT_MS,
+    connectionsCheckingInterval: LOOK_FOR_LATE_MS,
+    maxHeaderSize: MAX_HEAD_BYTES,
+    // Node's own answer to that would lack the headers of ours.
+    requireHostHeader: false,
+  };
+  const server = tls
+    ? createTlsServer({
+        ...limits,
+        handshakeTimeout: HEAD_TIMEOUT_MS,
+        ...tls,
+      })
+    : createServer(limits);
+  const connections = new Connections(server, onRefused);
+  const deliveries = new Deliveries(onRefused, options.patience);
   const handle = (req: IncomingMessage, res: ServerResponse) => {
     // A client that goes away while it is answered is its own affair.
     res.on('error', () => {});
     for (const [name, value] of Object.entries(options.headers?.() ?? {})) res.setHeader(name, value);
-    answer(routes, options.guard, req, res).catch((error) => {
-      report('error', `${req.url} could not be answered: ${messageOf(error)}`);
-      res.destroy();
-    });
+    if (!connections.begin(req, res)) return;
+    answerOf(routes, options.guard, deliveries, req, res)
+      .then((answer) => send(deliveries, req, res, answer))
+      .catch((error) => {
+        report('error', `${req.url} could not be answered: ${messageOf(error)}`);
+        res.destroy();
+      });
   };
-  const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
-  const { tls } = options;
-  const server = tls
-    ? createTlsServer(
-        {
-          ...limits,
-          handshakeTimeout: REQUEST_TIMEOUT_MS,
-          ...tls,
-        },
-        handle,
-      )
-    : createServer(limits, handle);
-  server.maxConnections = MAX_CONNECTIONS;
+  server.on('request', handle);
+  // Nobody is told to go on with a body that nobody reads.
+  server.on('checkContinue', handle);
+  server.on('checkExpectation', handle);
+  server.on('connect', (_req: IncomingMessage, socket: Socket) => hangUp(socket, 405, 'GET and HEAD only', ALLOW));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ECONNRESET') return void socket.destroy();
+    onRefused('malformed');
+    // In the middle of an answer, or before TLS is agreed on, nothing can be said.
+    if (!socket.writable || connections.stateOf(socket) !== 'idle') return void socket.destroy();
+    const [status, text] = MISTAKES[error.code ?? ''] ?? [400, 'this is no HTTP request'];
+    hangUp(socket, status, text);
+  });
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
-  // Nothing was sent or read for so long: a client that does not take its answer gives its place to another.
   server.timeout = IDLE_TIMEOUT_MS;
   return server;
 }
 
-async function answer(
-  routes: Record<string, () => Promise<Answer>>,
+const ALLOW = { Allow: 'GET, HEAD' };
+
+function hangUp(socket: Socket, status: number, text: string, headers?: Readonly<Record<string, string>>): void {
+  // Who has gone away does not read it.
+  socket.on('error', () => {});
+  socket.write(lastAnswer(status, text, headers));
+  socket.destroySoon();
+}
+
+async function answerOf(
+  routes: Record<string, Route>,
   guard: Guard | undefined,
+  deliveries: Deliveries,
   req: IncomingMessage,
   res: ServerResponse,
-): Promise<void> {
+): Promise<Answer> {
+  // Waiting is bounded by what is waited for.
+  req.socket.setTimeout(0);
   const refusal = await guard?.(req);
-  if (refusal) return send(req, res, refusal);
+  if (refusal) return refusal;
+  if (req.headers.host === undefined && req.httpVersion === '1.1') return plain(400, 'a request names its host');
   const path = (req.url ?? '/').split('?', 1)[0]!;
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-  if (!route) {
-    await send(req, res, plain(404, `not here; there are ${Object.keys(routes).join(' and ')}`));
-  } else if (req.method !== 'GET' && req.method !== 'HEAD') {
-    res.setHeader('Allow', 'GET, HEAD');
-    await send(req, res, plain(405, 'GET and HEAD only'));
-  } else {
-    await send(req, res, await route().catch(failed));
-  }
+  if (!route) return plain(404, `not here; there are ${Object.keys(routes).join(' and ')}`);
+  if (req.method !== 'GET' && req.method !== 'HEAD') return plain(405, 'GET and HEAD only', ALLOW);
+  if (hasBody(req)) return plain(413, 'a request has no body here');
+  if (!deliveries.begin(res)) return busy();
+  return route(req).catch(failed);
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
+}
+
+function busy(): Answer {
+  return plain(503, 'as many are being answered as there may be', { 'Retry-After': '1' });
 }
 
 function failed(error: { code?: string; cause?: unknown }): Answer {
@@ -116,39 +170,32 @@ function failed(error: { code?: string; cause?: unknown }): Answer {
   return plain(late ? 503 : 500, why);
 }
 
-function plain(status: number, text: string): Answer {
-  return { status, type: PLAIN_TYPE, body: `${text}\n` };
+function plain(status: number, text: string, headers: Answer['headers'] = {}): Answer {
+  return { status, type: PLAIN_TYPE, body: `${text}\n`, headers };
 }
 
-async function send(req: IncomingMessage, res: ServerResponse, { status, type, body, headers }: Answer): Promise<void> {
-  let bytes = typeof body === 'string' ? Buffer.from(body) : body;
+function send(deliveries: Deliveries, req: IncomingMessage, res: ServerResponse, answer: Answer): void {
+  const encoded = encodedFor(req, answer.body);
+  const fits = req.method === 'HEAD' || deliveries.hasRoomFor(encoded.bytes);
+  const { status, type, body, headers } = fits ? answer : busy();
+  const { bytes, coding } = fits ? encoded : encodedFor(req, body);
   res.statusCode = status;
-  res.setHeader('Content-Type', type);
-  res.setHeader('Cache-Control', 'no-store');
-  res.setHeader('X-Content-Type-Options', 'nosniff');
-  res.setHeader('Vary', 'Accept-Encoding');
-  for (const [name, value] of Object.entries(headers ?? {})) if (!res.hasHeader(name)) res.setHeader(name, value);
-  if (bytes.length >= MIN_GZIP_BYTES && acceptsGzip(req.headers['accept-encoding'])) {
-    // Not the asynchronous one: its threads are the process's, and the app may keep them busy. The answer, which is rarely
-    // more than an eighth, lies in a chunk of 16 KB unless told, until V8 collects its old objects.
-    bytes = gzipSync(bytes, { level: GZIP_LEVEL, chunkSize: Math.max(MIN_GZIP_BYTES, bytes.length >> 3) });
-    res.setHeader('Content-Encoding', 'gzip');
-  } else if (bytes === body) {
-    bytes = Buffer.from(bytes);
-  }
-  res.setHeader('Content-Length', bytes.length);
-  res.end(req.method === 'HEAD' ? undefined : bytes);
+  const all = {
+    ...SAFE_HEADERS,
+    Vary: 'Accept-Encoding',
+    'Content-Type': type,
+    ...(coding !== 'identity' && { 'Content-Encoding': coding }),
+    'Content-Length': bytes.length,
+    // A body that nobody reads must not be taken for the next request.
+    ...(hasBody(req) && { Connection: 'close' }),
+    ...headers,
+  };
+  for (const [name, value] of Object.entries(all)) if (!res.hasHeader(name)) res.setHeader(name, value);
+  if (req.method === 'HEAD') res.end();
+  else deliveries.pour(res, bytes);
 }
 
-// RFC 9110, 12.5.3: a coding is refused by q=0, and `*` stands for those not named.
-function acceptsGzip(header: string | string[] | undefined): boolean {
-  const weights = new Map<string, number>();
-  for (const part of String(header ?? '')
-    .toLowerCase()
-    .split(',')) {
-    const [coding = '', ...parameters] = part.split(';').map((text) => text.trim());
-    const quality = parameters.find((parameter) => parameter.startsWith('q='));
-    weights.set(coding, quality ? Number(quality.slice(2)) : 1);
-  }
-  return (weights.get('gzip') ?? weights.get('*') ?? 0) > 0;
+function encodedFor({ headers }: IncomingMessage, body: Answer['body']): Encoded {
+  if (typeof body === 'object' && 'coding' in body) return body;
+  return encode(body, codingFor(String(headers['accept-encoding'] ?? ''), CODINGS));
 }

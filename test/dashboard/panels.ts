@@ -333,10 +333,11 @@ export const ROWS: readonly Row[] = [
       {
         title: 'Scrapes and their errors',
         unit: 'cps',
-        description: 'Collections made, and those that failed or took too long.',
+        description: 'Collections made, those that failed or took too long, and whom the endpoint has refused.',
         queries: {
           scrapes: `sum(rate(gunicorn_exporter_scrapes_total{SEL}${RATE}))`,
           failed: `sum(rate(gunicorn_exporter_scrape_errors_total{SEL}${RATE}))`,
+          'refused {{reason}}': `sum by (reason) (rate(gunicorn_exporter_refused_total{SEL}${RATE}))`,
         },
       },
       {
