@@ -138,6 +138,7 @@ describe('OpenMetrics text', () => {
       'a family twice': (text) => text.replace('# EOF', '# TYPE a counter\na_total 2\n# EOF'),
       'a family with the name of another one’s sample': (text) => text.replace('# EOF', '# TYPE h_sum gauge\n# EOF'),
       'a label that is none': (text) => text.replace('a_total 1', 'a_total{1="b"} 1'),
+      'a label that is reserved': (text) => text.replace('a_total 1', 'a_total{__b="c"} 1'),
       'a label twice': (text) => text.replace('a_total 1', 'a_total{b="1",b="2"} 1'),
       'a comma too many': (text) => text.replace('a_total 1', 'a_total{b="1",} 1'),
       'a comment': (text) => `# a comment\n${text}`,

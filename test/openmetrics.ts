@@ -72,6 +72,7 @@ function readSample(line: string, { name, type }: ReadFamily): Sample {
   assert.match(value, NUMBER, line);
   const pairs = [...labelText.matchAll(LABEL)];
   const labels = Object.fromEntries(pairs.map(([, label, text]) => [label!, text!.replace(/\\(.)/g, unescaped)]));
+  for (const [, label] of pairs) assert.doesNotMatch(label!, /^__/, line);
   assert.equal(Object.keys(labels).length, pairs.length, `a label given twice: ${line}`);
   return { name: sample, labels, value: Number(value.replace('Inf', 'Infinity')) };
 }

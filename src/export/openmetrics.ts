@@ -29,7 +29,8 @@ type Type = keyof typeof SUFFIXES;
 
 // Those that Prometheus has as base units. A name says its unit itself; MetricData does not (see catalogue/families.ts).
 const UNIT = /_(seconds|bytes|ratio|meters|grams|joules|volts|amperes|celsius)$/;
-const VALID_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+// Two underscores are reserved in front; text format 0.0.4 has them nowhere.
+const VALID_LABEL = /^(?!\d)(?:[A-Za-z0-9]|_(?!_))+$/;
 // Go writes numbers from here on with an exponent, and below the other.
 const MAX_PLAIN_EXPONENT = 5;
 const MIN_PLAIN_EXPONENT = -4;

@@ -64,7 +64,7 @@ const timed = <T>(stage: keyof StageTimes, work: () => T): T => {
 };
 for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round += 1) {
   const startMs = performance.now();
-  await scraper.scrape();
+  await scraper.scrape({ format: 'text' }, (text) => text.length);
   times.set('scrape', [...(times.get('scrape') ?? []), performance.now() - startMs]);
 }
 // Apart from the above, which is not to pay for the garbage of what it is compared with.
