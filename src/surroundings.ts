@@ -1,7 +1,7 @@
 /** What settings ask of the machine: directory, port, certificate, packages. Each is tried and let go again. */
 import { createServer } from 'node:net';
 import { isEnabled, type Settings } from './config.ts';
-import { readSecurity } from './server/security.ts';
+import { readSecurity } from './security/security.ts';
 import { directoryProblem } from './snapshot/trial.ts';
 
 /** One line about what was found, for people. */

@@ -5,7 +5,7 @@ import { readSettings, type Settings } from './config.ts';
 import { loadConfigModule } from './config-module.ts';
 import { EXPORTER_FILE } from './export/endpoint.ts';
 import { groupName } from './group-name.ts';
-import { wantsTls } from './server/tls.ts';
+import { wantsTls } from './security/tls.ts';
 import { liveGroups } from './snapshot/group.ts';
 
 /** Where the status document is; or why that cannot be said, and whether something was named wrongly. */

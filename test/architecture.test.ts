@@ -16,8 +16,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   snapshot: [],
   aggregate: ['snapshot'],
   catalogue: ['aggregate', 'snapshot'],
-  export: ['aggregate', 'catalogue', 'server', 'snapshot'],
+  export: ['aggregate', 'catalogue', 'security', 'server', 'snapshot'],
   server: [],
+  security: ['server'],
   page: [],
   top: [],
 };

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import type { Settings } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
-import { Gate } from '../server/credentials.ts';
-import { isSameKind, SecuredServer } from '../server/secured-server.ts';
-import type { Security } from '../server/security.ts';
+import { Gate } from '../security/credentials.ts';
+import { isSameKind, SecuredServer } from '../security/secured-server.ts';
+import type { Security } from '../security/security.ts';
+import { WatchedSecurity } from '../security/watched-security.ts';
 import type { MetricsServer, ServerOptions } from '../server/server.ts';
-import { WatchedSecurity } from './watched-security.ts';
 
 /** Where the endpoint is, for people and tools: in the group directory under this name. */
 export const EXPORTER_FILE = 'exporter.json';

@@ -1,9 +1,9 @@
-/** Holds src/server/tls.ts: what is a usable set of files, and which line tells of one that is not. */
+/** Holds src/security/tls.ts: what is a usable set of files, and which line tells of one that is not. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { readTls, type TlsSettings, wantsTls } from '../src/server/tls.ts';
+import { readTls, type TlsSettings, wantsTls } from '../src/security/tls.ts';
 import { makeCertificate, NO_OPENSSL } from './certificates.ts';
 import { freshDirectory } from './processes.ts';
 

@@ -1,4 +1,4 @@
-/** Holds src/server/client-admission.ts: a name counts as it is in the certificate, and nobody can write one into another. */
+/** Holds src/security/client-admission.ts: a name counts as it is in the certificate, and nobody can write one into another. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
@@ -6,8 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import { isAdmitted } from '../src/server/client-admission.ts';
-import { CLIENT_POLICIES } from '../src/server/tls-names.ts';
+import { isAdmitted } from '../src/security/client-admission.ts';
+import { CLIENT_POLICIES } from '../src/security/tls-names.ts';
 import { NO_OPENSSL } from './certificates.ts';
 import { freshDirectory } from './processes.ts';
 

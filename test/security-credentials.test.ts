@@ -1,4 +1,4 @@
-/** Holds src/server/credentials.ts and what it is made of: the right ones are answered, all others are not, and none can flood it. */
+/** Holds src/security/credentials.ts and what it is made of: the right ones are answered, all others are not, and none can flood it. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -7,10 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { setLogLevel } from '../src/report.ts';
-import { readAuthorization } from '../src/server/authorization.ts';
-import { Gate } from '../src/server/credentials.ts';
-import { PasswordChecks } from '../src/server/password-checks.ts';
-import { RateLimit } from '../src/server/rate-limit.ts';
+import { readAuthorization } from '../src/security/authorization.ts';
+import { Gate } from '../src/security/credentials.ts';
+import { PasswordChecks } from '../src/security/password-checks.ts';
+import { RateLimit } from '../src/security/rate-limit.ts';
 import { createMetricsServer } from '../src/server/server.ts';
 import { atEnd, freshDirectory, until } from './processes.ts';
 import { request } from './requests.ts';

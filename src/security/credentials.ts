@@ -1,10 +1,10 @@
 /** Who is answered: whoever shows a user's password or a token. Wrong or none is 401, and no answer tells which was wrong. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Answer, Guard } from '../server/server.ts';
 import { type Credential, readAuthorization } from './authorization.ts';
 import { type Asker, PasswordChecks } from './password-checks.ts';
 import { RateLimit } from './rate-limit.ts';
-import type { Answer, Guard } from './server.ts';
 import { Verdicts } from './verdicts.ts';
 import type { Access } from './web-config.ts';
 

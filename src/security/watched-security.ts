@@ -1,8 +1,8 @@
 /** What secures an endpoint, looked at once a second while it is open. What is bad never takes the place of what was good. */
 import { resolve } from 'node:path';
 import { report } from '../report.ts';
-import { marksOf } from '../server/file-marks.ts';
-import { type ReadSecurity, readSecurity, type Security, type SecuritySettings } from '../server/security.ts';
+import { marksOf } from './file-marks.ts';
+import { type ReadSecurity, readSecurity, type Security, type SecuritySettings } from './security.ts';
 
 /** Of one endpoint. */
 export class WatchedSecurity {

@@ -1,10 +1,10 @@
 /** A server and what secures it: certificates are replaced while it listens, whom it asks for one is fixed when it is made. */
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
+import type { Answer, Guard, MetricsServer, ServerOptions } from '../server/server.ts';
 import { isAdmitted } from './client-admission.ts';
 import type { Gate } from './credentials.ts';
 import type { Security } from './security.ts';
-import type { Answer, Guard, MetricsServer, ServerOptions } from './server.ts';
 
 // What is being answered when a server gives way to another is given this long to end.
 const LAST_ANSWERS_MS = 5000;

@@ -1,10 +1,10 @@
-/** Holds src/export/watched-security.ts look by look: what has changed is taken once it is still and good, and never before. */
+/** Holds src/security/watched-security.ts look by look: what has changed is taken once it is still and good, and never before. */
 import assert from 'node:assert/strict';
 import { renameSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
-import { WatchedSecurity } from '../src/export/watched-security.ts';
 import { setLogLevel } from '../src/report.ts';
+import { WatchedSecurity } from '../src/security/watched-security.ts';
 import { makeCertificate, NO_OPENSSL } from './certificates.ts';
 import { freshDirectory } from './processes.ts';
 import { hashOf } from './secured-endpoint.ts';

@@ -1,14 +1,14 @@
-/** Holds src/server/web-config.ts: the toolkit's format is taken whole, and one clear line tells of all that is not. */
+/** Holds src/security/web-config.ts: the toolkit's format is taken whole, and one clear line tells of all that is not. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { readSecurity } from '../src/server/security.ts';
-import { CIPHERS, CURVES, TLS_VERSIONS } from '../src/server/tls-names.ts';
-import { parseWebConfig, readWebConfig } from '../src/server/web-config.ts';
-import { webContext } from '../src/server/web-tls.ts';
+import { readSecurity } from '../src/security/security.ts';
+import { CIPHERS, CURVES, TLS_VERSIONS } from '../src/security/tls-names.ts';
+import { parseWebConfig, readWebConfig } from '../src/security/web-config.ts';
+import { webContext } from '../src/security/web-tls.ts';
 import { makeCertificate, NO_OPENSSL } from './certificates.ts';
 import { freshDirectory } from './processes.ts';
 import { NO_PROMTOOL } from './prometheus-server.ts';
@@ -323,7 +323,7 @@ it('without a web configuration neither YAML nor bcrypt is loaded', () => {
   const source = `
     const { default: Module } = await import('node:module');
     await import(${JSON.stringify(new URL('../src/export/endpoint.js', import.meta.url).href)});
-    const { readSecurity } = await import(${JSON.stringify(new URL('../src/server/security.js', import.meta.url).href)});
+    const { readSecurity } = await import(${JSON.stringify(new URL('../src/security/security.js', import.meta.url).href)});
     readSecurity({ ...${JSON.stringify(NO_TLS)}, webConfigFile: process.argv[1] ?? '' });
     console.log(Object.keys(Module._cache).filter((path) => /node_modules.(yaml|bcryptjs)./.test(path)).length > 0);`;
   const path = join(directory, 'some.yml');
