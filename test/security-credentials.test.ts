@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { after, describe, it } from 'node:test';
+import { after, describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { setLogLevel } from '../src/report.ts';
 import { readAuthorization } from '../src/security/authorization.ts';
@@ -178,9 +178,7 @@ describe('a flood of wrong passwords', () => {
   });
 
   it('is compared one at a time, with few that wait, and of one address fewer', async (t) => {
-    // Its pauses keep no process alive; here there is no client that would.
-    const awake = setInterval(() => {}, 1000);
-    atEnd(t, () => clearInterval(awake));
+    stayAwake(t);
     const checks = new PasswordChecks();
     const asker = (address: string, isGone = false) => ({ address, isGone: () => isGone });
     const hash = hashOf('right');
@@ -198,8 +196,7 @@ describe('a flood of wrong passwords', () => {
   });
 
   it('of users that nobody knows takes as long as of one who is known: all of it waits for the same comparisons', async (t) => {
-    const awake = setInterval(() => {}, 1000);
-    atEnd(t, () => clearInterval(awake));
+    stayAwake(t);
     const gate = new Gate();
     gate.use({ users: new Map([['a', hashOf('b')]]), tokens: new Map() });
     const guesses = Array.from({ length: 10 }, (_, i) => gate.guard(requestWith(basic(`nobody ${i}`, 'b'))));
@@ -216,7 +213,8 @@ describe('a flood of wrong passwords', () => {
 });
 
 describe('users that change', () => {
-  it('are refused at once when they are gone or have another password, and the others go on', async () => {
+  it('are refused at once when they are gone or have another password, and the others go on', async (t) => {
+    stayAwake(t);
     const gate = new Gate();
     const ask = async (headers: { authorization: string }) => (await gate.guard(requestWith(headers)))?.status ?? 200;
     const [a, b, c] = [hashOf('a'), hashOf('b'), hashOf('c')];
@@ -300,4 +298,10 @@ it('headers of the configuration are those of every answer', async (t) => {
 
 function requestWith(headers: IncomingHttpHeaders): IncomingMessage {
   return { headers, socket: { remoteAddress: '10.0.0.1', destroyed: false } } as unknown as IncomingMessage;
+}
+
+// Pauses between comparisons keep no process alive; here there may be nothing else that would.
+function stayAwake(t: TestContext): void {
+  const awake = setInterval(() => {}, 1000);
+  atEnd(t, () => clearInterval(awake));
 }

@@ -42,6 +42,8 @@ async function hold(t: TestContext, args: string[], env: Record<string, string>)
   const statusOf = async (user: string) => (await request(url!, { ca, headers: basic(user, 's3cret') })).status;
   assert.deepEqual([await statusOf('one'), await statusOf('two')], [200, 401]);
   assert.equal((await request(url!, { ca })).status, 401);
+  const { body } = await request(url!, { ca, headers: basic('one', 's3cret') });
+  assert.match(body, /^gunicorn_(?:exporter|fleet)_refused_total\{reason="unauthorized"\} 2$/m);
   configure('two');
   await until(async () => (await statusOf('two')) === 200, 'the other user');
   assert.equal(await statusOf('one'), 401);

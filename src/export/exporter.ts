@@ -10,7 +10,7 @@ import { type ExporterState, project } from '../catalogue/views.ts';
 import type { Settings } from '../config.ts';
 import { report, setLogLevel } from '../report.ts';
 import { pageRoutes } from '../server/page-files.ts';
-import { REFUSALS } from '../server/refusals.ts';
+import { countRefusals } from '../server/refusals.ts';
 import { createMetricsServer } from '../server/server.ts';
 import { sweepDeadGroups } from '../snapshot/group.ts';
 import { holdLead, type Lead } from '../snapshot/leader.ts';
@@ -95,7 +95,7 @@ export function startExporter(
   const sampler = new ResourceSampler(pidusage as unknown as ConstructorParameters<typeof ResourceSampler>[0]);
   const clock = new WallClock();
   const counts = new LastingCounts(directory);
-  const refusals = new Map(REFUSALS.map((reason): [string, number] => [reason, 0]));
+  const refusals = countRefusals();
   const producer = new GroupProducer({
     reader,
     sampler,
@@ -109,7 +109,14 @@ export function startExporter(
   });
   const goOn = counts.goOn.bind(counts);
   const { expectedWorkers } = settings;
-  const state = (): ExporterState => ({ ...scraper.stats, ...pushers.state, refusals, version, expectedWorkers, goOn });
+  const state = (): ExporterState => ({
+    ...scraper.stats,
+    ...pushers.state,
+    refusals: refusals.counts,
+    version,
+    expectedWorkers,
+    goOn,
+  });
   const resource = resourceOf(settings);
   const scraper = new Scraper({ producer, resource, timeoutMs: settings.scrapeTimeoutMs });
   const pushers = startPushers({ settings, producer, resource, directory, startMs, resumed: options.resumed });
@@ -123,7 +130,7 @@ export function startExporter(
   const createServer: EndpointOptions['createServer'] = (secured) =>
     createMetricsServer({
       scrape: ({ encode, ...shown }) => scraper.scrape(shown, encode),
-      onRefused: (reason) => refusals.set(reason, (refusals.get(reason) ?? 0) + 1),
+      onRefused: refusals.count,
       health: () => healthOf(reader.read(), expectedWorkers),
       routes: { ...pageRoutes(), '/status.json': () => status.answer() },
       ...secured,

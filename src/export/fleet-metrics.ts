@@ -23,13 +23,22 @@ export const FLEET_METRICS = {
     type: 'counter',
     help: 'Values that were added to the overflow series of a sum',
   },
+  refused: {
+    name: 'gunicorn_fleet_refused_total',
+    type: 'counter',
+    help: 'Connections and requests that the endpoint has refused or cut off, by reason',
+  },
 } as const;
 
-/** @param overflow - how often, by metric */
+/**
+ * @param overflow - how often, by metric
+ * @param refusals - how often, by reason
+ */
 export function fleetMetrics(
   stats: FleetStats,
   instances: number,
   overflow: ReadonlyMap<string, number>,
+  refusals: ReadonlyMap<string, number>,
 ): MetricData[] {
   const { reads, errors, up, lastReadSeconds } = stats;
   const one = (value: number) => [{ labels: {}, value }];
@@ -42,6 +51,7 @@ export function fleetMetrics(
     { ...FLEET_METRICS.errors, points: by('cause', errors) },
     { ...FLEET_METRICS.seconds, points: one(lastReadSeconds) },
     { ...FLEET_METRICS.overflow, points: by('metric', overflow) },
+    { ...FLEET_METRICS.refused, points: by('reason', refusals) },
   ];
   return families.map((family) => toMetricData(family, [0, 0], [1, 0]));
 }

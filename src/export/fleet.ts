@@ -2,6 +2,7 @@
 import { emptyResource } from '@opentelemetry/resources';
 import type { MetricProducer } from '@opentelemetry/sdk-metrics';
 import type { Settings } from '../config.ts';
+import { countRefusals } from '../server/refusals.ts';
 import { createMetricsServer } from '../server/server.ts';
 import { type EndpointOptions, openEndpoint } from './endpoint.ts';
 import { fleetMetrics } from './fleet-metrics.ts';
@@ -24,10 +25,11 @@ export function startFleet({ settings, sum }: FleetOptions): { readonly url: Pro
     onValue: (value) => sum && sums.add(value),
     onRead: () => sum && sums.forget(new Set(reader.instances.map(({ id }) => id))),
   });
+  const refusals = countRefusals();
   const collect: MetricProducer['collect'] = async () => {
     const { instances } = reader;
     const families = sum ? summedFamilies(instances, sums) : instanceFamilies(instances);
-    const metrics = [...families, ...fleetMetrics(reader.stats, instances.length, sums.overflow)];
+    const metrics = [...families, ...fleetMetrics(reader.stats, instances.length, sums.overflow, refusals.counts)];
     const scope = { name: '@x/gunicorn-otel' };
     return { resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope, metrics }] }, errors: [] };
   };
@@ -35,6 +37,7 @@ export function startFleet({ settings, sum }: FleetOptions): { readonly url: Pro
   const createServer: EndpointOptions['createServer'] = (secured) =>
     createMetricsServer({
       scrape: ({ encode, ...shown }) => scraper.scrape(shown, encode),
+      onRefused: refusals.count,
       health: () => ({
         status: reader.stats.up === 1 ? 'ok' : 'degraded',
         workers: reader.instances.length,

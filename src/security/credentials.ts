@@ -1,6 +1,7 @@
 /** Who is answered: whoever shows a user's password or a token. Wrong or none is 401, and no answer tells which was wrong. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Refusal } from '../server/refusals.ts';
 import type { Answer, Guard } from '../server/server.ts';
 import { type Credential, readAuthorization } from './authorization.ts';
 import { type Asker, PasswordChecks } from './password-checks.ts';
@@ -38,16 +39,17 @@ export class Gate {
   /** As a server asks it. @throws never */
   readonly guard: Guard = async (req) => {
     const waitMs = this.#rateLimit?.take() ?? 0;
-    if (waitMs > 0) return refusal(429, 'too many requests', { 'Retry-After': String(Math.ceil(waitMs / 1000)) });
+    if (waitMs > 0)
+      return refusal('rate', 429, 'too many requests', { 'Retry-After': String(Math.ceil(waitMs / 1000)) });
     const { users, tokens } = this.#access;
     if (users.size === 0 && tokens.size === 0) return undefined;
     const credential = readAuthorization(req.headers.authorization);
     const verdict = credential ? await this.#verdictOf(credential, askerOf(req)) : 'wrong';
     if (verdict === 'right') return undefined;
     if (verdict === 'busy') {
-      return refusal(503, 'too many passwords at once', { 'Retry-After': String(BUSY_RETRY_SECONDS) });
+      return refusal('busy', 503, 'too many passwords at once', { 'Retry-After': String(BUSY_RETRY_SECONDS) });
     }
-    return refusal(401, 'who are you?', { 'WWW-Authenticate': this.#challenge() });
+    return refusal('unauthorized', 401, 'who are you?', { 'WWW-Authenticate': this.#challenge() });
   };
 
   async #verdictOf(credential: Credential, asker: Asker): Promise<Verdict> {
@@ -129,6 +131,6 @@ function askerOf({ socket }: IncomingMessage): Asker {
   return { address: socket.remoteAddress ?? '', isGone: () => socket.destroyed };
 }
 
-function refusal(status: number, text: string, headers: Readonly<Record<string, string>>): Answer {
-  return { status, type: 'text/plain; charset=utf-8', body: `${text}\n`, headers };
+function refusal(refused: Refusal, status: number, text: string, headers: Readonly<Record<string, string>>): Answer {
+  return { status, type: 'text/plain; charset=utf-8', body: `${text}\n`, headers, refused };
 }

@@ -16,6 +16,7 @@ const NOT_ADMITTED: Answer = {
   type: 'text/plain; charset=utf-8',
   body: 'the name in your certificate is not one of those that are let in\n',
   headers: { Connection: 'close' },
+  refused: 'unauthorized',
 };
 
 /** Whether one server can be both: plain or https, and in the latter case who has to have a certificate. */

@@ -14,6 +14,16 @@ export const REFUSALS = [
   'pipelined',
   /** No HTTP, no TLS, an oversized head, or one that came too late. */
   'malformed',
+  /** A request: nobody knows who asks, or he may not. */
+  'unauthorized',
+  /** A request: there were too many in this time. */
+  'rate',
 ] as const;
 
 export type Refusal = (typeof REFUSALS)[number];
+
+/** How often each was, from 0 on. */
+export function countRefusals(): { readonly counts: ReadonlyMap<string, number>; count(reason: Refusal): void } {
+  const counts = new Map<string, number>(REFUSALS.map((reason) => [reason, 0]));
+  return { counts, count: (reason) => void counts.set(reason, counts.get(reason)! + 1) };
+}

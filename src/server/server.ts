@@ -49,6 +49,8 @@ export interface Answer {
   /** Bytes may be written to again when they have been handed over: they are compressed or copied at once. */
   readonly body: string | Buffer | Encoded;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Where it is no answer but a refusal: what it is counted as. */
+  readonly refused?: Refusal;
 }
 
 /** @returns the answer for who may not ask; undefined lets him. @throws never */
@@ -101,7 +103,10 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
     for (const [name, value] of Object.entries(options.headers?.() ?? {})) res.setHeader(name, value);
     if (!connections.begin(req, res)) return;
     answerOf(routes, options.guard, deliveries, req, res)
-      .then((answer) => send(deliveries, req, res, answer))
+      .then((answer) => {
+        if (answer.refused) onRefused(answer.refused);
+        return send(deliveries, req, res, answer);
+      })
       .catch((error) => {
         report('error', `${req.url} could not be answered: ${messageOf(error)}`);
         res.destroy();
@@ -148,11 +153,16 @@ async function answerOf(
   if (req.headers.host === undefined && req.httpVersion === '1.1') return plain(400, 'a request names its host');
   const path = (req.url ?? '/').split('?', 1)[0]!;
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-  if (!route) return plain(404, `not here; there are ${Object.keys(routes).join(' and ')}`);
+  if (!route) return plain(404, `not here; there are ${named(routes).join(' and ')}`);
   if (req.method !== 'GET' && req.method !== 'HEAD') return plain(405, 'GET and HEAD only', ALLOW);
   if (hasBody(req)) return plain(413, 'a request has no body here');
   if (!deliveries.begin(res)) return busy();
   return route(req).catch(failed);
+}
+
+// Those that somebody may mean to write; the files of a page are asked for by it.
+function named(routes: Record<string, Route>): string[] {
+  return Object.keys(routes).filter((path) => !/\.(?:js|css|html)$/.test(path));
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { makeCertificate, NO_OPENSSL } from '../certificates.ts';
+import { parseExposition, sum } from '../exposition.ts';
 import { fixture, freshDirectory, startApp, until } from '../processes.ts';
 import { request } from '../requests.ts';
 import { basic, hashOf } from '../secured-endpoint.ts';
@@ -33,6 +34,8 @@ test('with it the endpoint is https for its users, and for nobody else', { skip 
   assert.equal((await request(url.replace('metrics', 'healthz'), { ca })).status, 401);
   assert.equal((await request(url, { ca, headers: basic('prometheus', 'guess') })).status, 401);
   await assert.rejects(request(url.replace('https:', 'http:'), right));
+  const refused = parseExposition((await request(url, { ca, ...right })).body);
+  assert.equal(sum(refused, 'gunicorn_exporter_refused_total', { reason: 'unauthorized' }), 3);
   // What changes is told in one line each, and no line has a secret.
   writeFileSync(file, 'basic_auth_users:\n  prometheus: s3cret\n');
   await app.says(
