@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs, { readlinkSync } from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
 import { performance } from 'node:perf_hooks';
 import { describe, it, type TestContext } from 'node:test';
 import { isAlive, ownMark, pidNamespace, markOf as readMarkOf } from '../src/snapshot/process-mark.ts';
@@ -42,7 +41,7 @@ describe('a mark', () => {
 describe('where /proc tells nothing', () => {
   it('the pid alone decides, and a process of another user is alive', async (t) => {
     const [sleeper, dead] = [await startSleeper(t), await deadMark(t)];
-    without(t, 'EACCES');
+    const { isAlive } = await without(t, 'EACCES');
     assert.ok(isAlive({ ...sleeper.mark, processStart: 1 }));
     assert.ok(!isAlive(dead));
     t.mock.method(process, 'kill', () => {
@@ -59,14 +58,14 @@ describe('where /proc tells nothing', () => {
       ['ENOENT', 'darwin', true],
       ['EMFILE', 'linux', true],
     ] as const) {
-      const restore = without(t, code, platform);
+      const { isAlive } = await without(t, code, platform);
       assert.equal(isAlive(mark), alive, `${code} on ${platform}`);
-      restore();
+      t.mock.restoreAll();
     }
   });
 
-  it('this process is told from others by when it began, in milliseconds', (t) => {
-    without(t, 'EACCES');
+  it('this process is told from others by when it began, in milliseconds', async (t) => {
+    const { ownMark, pidNamespace } = await without(t, 'EACCES');
     assert.deepEqual(ownMark(), {
       pid: process.pid,
       processStart: Math.floor(performance.timeOrigin),
@@ -82,9 +81,7 @@ describe('the pid namespace', () => {
     // It is read once per process.
     const source = `
       import fs from 'node:fs';
-      import { syncBuiltinESMExports } from 'node:module';
       fs.readlinkSync = () => { throw new Error('not here'); };
-      syncBuiltinESMExports();
       const { pidNamespace } = await import(${JSON.stringify(new URL('../src/snapshot/process-mark.js', import.meta.url))});
       console.log(pidNamespace());`;
     assert.equal(
@@ -94,8 +91,11 @@ describe('the pid namespace', () => {
   });
 });
 
-// Until the end of the test or the call of what it returns.
-function without(t: TestContext, code: string, platform: NodeJS.Platform = 'linux'): () => void {
+type ProcessMarks = typeof import('../src/snapshot/process-mark.ts');
+let copies = 0;
+
+// The module as it is where reading fails, until the end of the test. It takes its builtins when it is loaded.
+async function without(t: TestContext, code: string, platform: NodeJS.Platform = 'linux'): Promise<ProcessMarks> {
   const { platform: before } = process;
   const refuse = () => {
     throw Object.assign(new Error(code), { code });
@@ -103,13 +103,7 @@ function without(t: TestContext, code: string, platform: NodeJS.Platform = 'linu
   t.mock.method(fs, 'readFileSync', refuse);
   t.mock.method(fs, 'readlinkSync', refuse);
   Object.defineProperty(process, 'platform', { value: platform, configurable: true });
-  const restore = () => {
-    t.mock.restoreAll();
-    syncBuiltinESMExports();
-    Object.defineProperty(process, 'platform', { value: before, configurable: true });
-  };
-  t.after(restore);
-  // ES modules see a changed builtin only then.
-  syncBuiltinESMExports();
-  return restore;
+  t.after(() => Object.defineProperty(process, 'platform', { value: before, configurable: true }));
+  copies += 1;
+  return import(`../src/snapshot/process-mark.js?${copies}`);
 }

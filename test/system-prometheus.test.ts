@@ -1,22 +1,27 @@
 /**
- * A real Prometheus scrapes a real cluster, with a configuration as in docs/operations.md: the target is up, every query of
- * the dashboard has an answer, and every rule of the files is evaluated.
+ * A real Prometheus scrapes a real cluster for a minute over TLS with basic auth, with a configuration as in
+ * docs/operations.md: the target is up, every query of the dashboard has an answer, and every rule of the files is evaluated.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test, { after, before } from 'node:test';
+import { makeCertificate, NO_OPENSSL } from './certificates.ts';
 import { startReceiver } from './otlp-receiver.ts';
-import { type Cluster, fixture, startCluster, until } from './processes.ts';
+import { type Cluster, fixture, freshDirectory, startCluster, until } from './processes.ts';
 import { ALERTS, RECORDINGS, RULE_FILES } from './prometheus-rules.ts';
 import { NO_PROMETHEUS, type PrometheusServer, startPrometheus } from './prometheus-server.ts';
 import { metricOf, readQuery } from './promql.ts';
 import { NO_REDIS, startRedis } from './redis-server.ts';
 import { connect, request, requests } from './requests.ts';
+import { hashOf } from './secured-endpoint.ts';
 
 const DASHBOARD = new URL('../../docs/grafana/dashboard.json', import.meta.url);
 // With time enough for a scrape on a machine where everything else runs as well.
 const INTERVAL = '2s';
-const SCRAPES = 6;
+/** A minute of them. */
+const SCRAPES = 30;
+const PASSWORD = 's3cret';
 /** Above the 15 failures in five minutes that an alert asks for. */
 const ROUNDS = 25;
 /** Without series until something goes wrong that need not go wrong here. */
@@ -26,7 +31,7 @@ const MAY_BE_EMPTY = new Set([
   'gunicorn_exporter_redis_errors_total',
   'gunicorn_exporter_conflicts',
 ]);
-const skip = NO_PROMETHEUS || NO_REDIS;
+const skip = NO_PROMETHEUS || NO_REDIS || (NO_OPENSSL ?? false);
 
 interface Target {
   readonly panel: string;
@@ -45,7 +50,17 @@ before(async () => {
   const owner = { after: (end: () => unknown) => void ends.push(end) };
   const redis = await startRedis(owner);
   const receiver = await startReceiver(owner);
+  const directory = freshDirectory(owner);
+  const { certFile, keyFile } = makeCertificate(directory, 'endpoint');
+  const webConfig = join(directory, 'web.yml');
+  // JSON is YAML.
+  const security = {
+    tls_server_config: { cert_file: certFile, key_file: keyFile },
+    basic_auth_users: { prometheus: hashOf(PASSWORD) },
+  };
+  writeFileSync(webConfig, JSON.stringify(security));
   const env = {
+    GUNICORN_OTEL_WEB_CONFIG_FILE: webConfig,
     GUNICORN_WORKERS: '2',
     REDIS_ENABLED: 'true',
     REDIS_PORT: String(redis.port),
@@ -59,7 +74,15 @@ before(async () => {
   prometheus = await startPrometheus(owner, {
     global: { scrape_interval: INTERVAL, scrape_timeout: INTERVAL, evaluation_interval: INTERVAL },
     rule_files: RULE_FILES,
-    scrape_configs: [{ job_name: 'shop', static_configs: [{ targets: [new URL(await cluster.metricsUrl()).host] }] }],
+    scrape_configs: [
+      {
+        job_name: 'shop',
+        scheme: 'https',
+        tls_config: { ca_file: certFile },
+        basic_auth: { username: 'prometheus', password: PASSWORD },
+        static_configs: [{ targets: [new URL(await cluster.metricsUrl()).host] }],
+      },
+    ],
   });
   await live(cluster);
 });
@@ -153,7 +176,7 @@ async function live(cluster: Cluster): Promise<void> {
     await new Promise((resolve) => socket.once('close', resolve));
     return rounds >= ROUNDS && (await scrapes()) >= begun + SCRAPES;
   };
-  await until(round, `${SCRAPES} scrapes`, 60_000);
+  await until(round, `${SCRAPES} scrapes`, 180_000);
 }
 
 // Of workers that are ten minutes old.
