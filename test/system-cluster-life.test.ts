@@ -122,7 +122,8 @@ async function live(owner: { after(end: () => unknown): void }): Promise<string>
     const { body } = await request(await cluster.metricsUrl());
     const scraped = parseExposition(body);
     const each = states.every((state) => sum(scraped, 'gunicorn_worker_state', { state }) === 1);
-    return each && sum(scraped, 'jobs_done_total') === 16 && sum(scraped, COUNT) === 14 && body;
+    const jobs = sum(scraped, 'jobs_done_total') === 16 && sum(scraped, 'job_size_bytes_count') === 10;
+    return each && jobs && sum(scraped, COUNT) === 14 && body;
   }, 'a worker in each state');
 }
 
