@@ -62,7 +62,7 @@ async function live(owner: { after(end: () => unknown): void }): Promise<string>
   const env = { GUNICORN_OTEL_UNRESPONSIVE_AFTER: '2', GUNICORN_WORKERS: '2' };
   const cluster = start(owner, [fixture('keeps-workers.mjs'), fixture('lives-a-worker-life.mjs'), '2'], { env });
   const primary = (signal: NodeJS.Signals) => cluster.child.kill(signal);
-  const { serving, restarted, counted } = watched(cluster);
+  const { serving, restarted, counted, begun } = watched(cluster);
   await cluster.metricsUrl();
 
   const one = await serving(1);
@@ -88,12 +88,14 @@ async function live(owner: { after(end: () => unknown): void }): Promise<string>
   await serving(4);
   primary('SIGTTIN');
   const five = await serving(5);
+  await begun(5);
   process.kill((await serving(3)).pid, 'SIGKILL');
   await restarted({ kill: 1 });
   process.kill((await serving(4)).pid, 'SIGTERM');
   await restarted({ term: 1 });
   await assert.rejects(request(`${five.url}/throw`));
   await restarted({ crash: 1 });
+  await begun(8);
   process.kill((await serving(6)).pid, 'SIGABRT');
   await restarted({ abort: 1 });
   await serving(7);
@@ -122,7 +124,7 @@ async function live(owner: { after(end: () => unknown): void }): Promise<string>
     const { body } = await request(await cluster.metricsUrl());
     const scraped = parseExposition(body);
     const each = states.every((state) => sum(scraped, 'gunicorn_worker_state', { state }) === 1);
-    const jobs = sum(scraped, 'jobs_done_total') === 16 && sum(scraped, 'job_size_bytes_count') === 10;
+    const jobs = sum(scraped, 'jobs_done_total') === 16 && sum(scraped, 'job_size_bytes_count') === 11;
     return each && jobs && sum(scraped, COUNT) === 14 && body;
   }, 'a worker in each state');
 }
@@ -141,6 +143,9 @@ function watched(cluster: Running) {
         (samples) => Object.entries(counts).every(([reason, count]) => sum(samples, RESTARTS, { reason }) === count),
         `restarts ${JSON.stringify(counts)}`,
       ),
+    /** So many workers, killed ones included, have published what they record when they begin: a kill loses nothing of it. */
+    begun: (count: number) =>
+      scrapedUntil((samples) => sum(samples, 'job_size_bytes_count') === count, `${count} that have begun`),
     counted: (count: number) => scrapedUntil((samples) => sum(samples, COUNT) === count, `${count} requests`),
   };
 }
