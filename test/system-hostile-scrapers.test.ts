@@ -118,6 +118,7 @@ for (const protocol of PROTOCOLS) {
       const before = await read('gunicorn_exporter_scrapes_total');
       // Stopped, it finds all of them when it goes on.
       process.kill(cluster.pid, 'SIGSTOP');
+      await until(() => hasStopped(cluster.pid), 'the primary has stopped, with all its threads');
       for (const { socket } of all)
         await new Promise((resolve) => socket.write(SCRAPE.replace('x\r\n', 'x\r\nConnection: close\r\n'), resolve));
       process.kill(cluster.pid, 'SIGCONT');
@@ -276,4 +277,9 @@ for (const protocol of PROTOCOLS) {
 function at(all: number[], quantile: number): string {
   const sorted = [...all].sort((a, b) => a - b);
   return sorted[Math.floor(quantile * sorted.length)]!.toFixed(1);
+}
+
+function hasStopped(pid: number): boolean {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return threads.every((thread) => /\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1')));
 }
