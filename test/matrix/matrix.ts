@@ -19,7 +19,7 @@ const SYSTEM = /^(?:system|framework|example)-.*\.test\.js$/;
 // What is the tarball's own test, and what tells more of the machine than of Node.
 const APART = /^system-(?:tarball|soak|disk-full|recycled-pid)/;
 const CORE =
-  /^(?:framework-\w+|system-(?:ways|cluster-life|killed-worker|threads|children|app-metrics|app-ends|own-sdk|own-readers|beside-node-sdk|prom-client|node-runs|public-api|request-kinds|request-failures|connection-errors|errors-of-others|signals|transparency|http2|upgrades|http-source|runtime-metrics|exporter-thread))\.test\.js$/;
+  /^(?:framework-\w+|system-(?:ways|cluster-life|killed-worker|threads|children|app-metrics|app-ends|own-sdk|own-readers|beside-node-sdk|prom-client|node-runs|public-api|request-kinds|request-failures|connection-errors|errors-of-others|signals|transparency|http2|upgrades|http-source|runtime-metrics|exporter-thread|status|secured-serve|codings))\.test\.js$/;
 // As in package.json. What does not end by itself fails by its name.
 const TEST = ['--test', '--test-timeout=600000', '--test-reporter=spec'];
 const MOST_AGAIN = 3;
