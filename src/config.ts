@@ -71,7 +71,11 @@ export function readSettings(
       break;
     }
     if (refused.length === 0) continue;
-    const holds = origins[key] === 'default' ? 'the default holds' : `${origins[key]} holds instead`;
+    const { ifWrong } = setting;
+    const isStrict = origins[key] === 'default' && ifWrong !== undefined;
+    if (isStrict) settings[key] = ifWrong;
+    const fallback = isStrict ? 'the strictest holds' : 'the default holds';
+    const holds = origins[key] === 'default' ? fallback : `${origins[key]} holds instead`;
     const value = shown(setting, textOf(setting, settings[key])) || 'not set';
     problems.push(...refused.map((problem) => `${problem}; ${holds}: ${value}`));
     wrong.push(key);

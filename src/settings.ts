@@ -24,6 +24,9 @@ import type { SettingsTable } from './setting-row.ts';
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60];
 const DETECTORS = ['env', 'host', 'os', 'process', 'serviceinstance', 'all', 'none'];
 
+// Named by lines that say why the endpoint stays closed.
+const NO_FILE = '(not understood)';
+
 /** Every setting, by the name it has in code; `--help`, `check` and docs/configuration.md show this table. */
 export const SETTINGS: SettingsTable = {
   metricsPort: {
@@ -43,30 +46,35 @@ export const SETTINGS: SettingsTable = {
   sslCertfile: {
     variable: 'PROMETHEUS_SSL_CERTFILE',
     fallback: '',
+    ifWrong: NO_FILE,
     ...line('the path of a PEM file'),
     meaning: 'certificate of the endpoint, with its chain; with PROMETHEUS_SSL_KEYFILE the endpoint is https',
   },
   sslKeyfile: {
     variable: 'PROMETHEUS_SSL_KEYFILE',
     fallback: '',
+    ifWrong: NO_FILE,
     ...line('the path of a PEM file'),
     meaning: "private key of the endpoint's certificate, not encrypted",
   },
   sslClientCafile: {
     variable: 'PROMETHEUS_SSL_CLIENT_CAFILE',
     fallback: '',
+    ifWrong: NO_FILE,
     ...line('the path of a PEM file'),
     meaning: 'who signs the certificates of clients; used with PROMETHEUS_SSL_CLIENT_AUTH_REQUIRED',
   },
   sslClientAuthRequired: {
     variable: 'PROMETHEUS_SSL_CLIENT_AUTH_REQUIRED',
     fallback: false,
+    ifWrong: true,
     ...flag(),
     meaning: 'true: only clients with a certificate of PROMETHEUS_SSL_CLIENT_CAFILE are answered',
   },
   webConfigFile: {
     variable: 'GUNICORN_OTEL_WEB_CONFIG_FILE',
     fallback: '',
+    ifWrong: NO_FILE,
     ...line('the path of a YAML file'),
     meaning: "who may read the endpoint, as for Prometheus' exporters: TLS, users, tokens; see docs/security.md",
   },

@@ -32,10 +32,11 @@ export function foundTarget(env: NodeJS.ProcessEnv, cwd: string): Target {
   if (groups.length === 1) return { url: groups[0]!.url };
   if (groups.length > 1) {
     const lines = groups.map(({ url, path }) => `  ${url.origin}  ${path}`);
-    const many = `${groups.length} groups live in ${settings.multiprocDirectory}: name one of`;
-    return { problem: [many, ...lines].join('\n'), misused: true };
+    const many = `${groups.length} groups live in ${settings.multiprocDirectory}; give the address of one:`;
+    return { problem: [many, ...lines, 'that is, top ADDRESS'].join('\n'), misused: true };
   }
-  const { metricsPort, multiprocDirectory } = settings;
+  const { metricsPort, multiprocDirectory, group } = settings;
+  if (group) return { problem: `no group ${group} lives in ${multiprocDirectory}`, misused: false };
   if (metricsPort === 0) {
     const problem = `no group lives in ${multiprocDirectory}, and PROMETHEUS_METRICS_PORT is 0: name the address`;
     return { problem, misused: false };
@@ -47,7 +48,7 @@ function endpoints(settings: Settings): { url: URL; path: string }[] {
   const { multiprocDirectory, group } = settings;
   const own = group ? groupName(settings, {}) : undefined;
   return liveGroups(multiprocDirectory).flatMap((path) => {
-    const url = own === undefined || own === basename(path) ? toldUrl(path) : undefined;
+    const url = own === undefined || [own, group].includes(basename(path)) ? toldUrl(path) : undefined;
     return url ? [{ url, path }] : [];
   });
 }

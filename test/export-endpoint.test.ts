@@ -1,8 +1,10 @@
 /** Holds src/export/endpoint.ts over real TLS: whom certificates let in, and that files which change are followed while it listens. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent, type AgentOptions } from 'node:https';
+import { connect as connectPlain, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
@@ -89,6 +91,13 @@ describe('clients by their certificates', { skip }, () => {
     assert.equal((await request(url, { agent })).status, 200);
     const { session } = await handshake(url, client);
     assert.equal((await handshake(url, client, session)).isReused, true);
+    // One that is there already, and shakes hands much later.
+    const { hostname, port } = new URL(url);
+    const early = connectPlain(Number(port), hostname);
+    atEnd(t, () => early.destroy());
+    await once(early, 'connect');
+    // It was accepted before this was.
+    assert.equal((await request(url, { agent })).status, 200);
     copyFileSync(otherAuthority.certFile, file);
     // The connection of before is kept from being idle for long, which would end it as well.
     const isLetIn = async (asked: Promise<{ status: number }>) => (await asked.catch(() => undefined))?.status === 200;
@@ -101,6 +110,7 @@ describe('clients by their certificates', { skip }, () => {
     await until(async () => !(await onOpen()), 'the connection of before is closed, and no other is made', 5000);
     await assert.rejects(ask(url, client));
     await assert.rejects(handshake(url, client, session));
+    await assert.rejects(handshake(url, client, undefined, early));
   });
 });
 
@@ -300,10 +310,16 @@ function ask(url: string, certificate?: Certificate) {
 }
 
 /** Connects, and is answered: what of the handshake is to be known. */
-function handshake(url: string, certificate?: Certificate, session?: Buffer) {
+function handshake(url: string, certificate?: Certificate, session?: Buffer, over?: Socket) {
   const { hostname: host, port } = new URL(url);
   return new Promise<{ certificate: PeerCertificate; session: Buffer; isReused: boolean }>((resolve, reject) => {
-    const socket = connect({ host, port: Number(port), ...optionsOf(certificate), ...(session && { session }) });
+    const socket = connect({
+      host,
+      port: Number(port),
+      ...optionsOf(certificate),
+      ...(session && { session }),
+      ...(over && { socket: over }),
+    });
     let newest: Buffer | undefined;
     socket.on('session', (given: Buffer) => {
       newest = given;

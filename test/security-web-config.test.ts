@@ -112,6 +112,23 @@ describe('one clear line tells', () => {
     'of an empty file': ['# nothing\n', /^has nothing in it/],
     'of text that is not YAML': ['a: b: c: [', /^line 1: this is not YAML \(\w+\)$/],
     'of a list where names are wanted': ['basic_auth_users: [a]', /^line 1: basic_auth_users is names with values/],
+    // Taken for nothing, each of these would let everybody in.
+    'of users that are an alias of nothing': [
+      'basic_auth_users: *users',
+      /^line 1: (?:basic_auth_users is an alias of nothing|this is not YAML \(\w+\))$/,
+    ],
+    'of certificates that are': [
+      'tls_server_config: *tls',
+      /^line 1: (?:tls_server_config is an alias of nothing|this is not YAML \(\w+\))$/,
+    ],
+    'of users in a second document': [
+      `http_server_config: {http2: true}\n---\nbasic_auth_users: {a: "${HASH}"}`,
+      /^line [23]: this is not YAML \(MULTIPLE_DOCS\)$/,
+    ],
+    // Each has ended the process with its parser.
+    'of lists in lists': ['['.repeat(20_000), /^is nested too deeply$/],
+    'of lists in lists in one line': [`a:\n  ${'- '.repeat(20_000)}x`, /^is nested too deeply$/],
+    'of names of names': ['? '.repeat(20_000), /^is nested too deeply$/],
     'of a single text': ['junk', /^line 1: the file is names with values/],
     'of a name that is there twice': ['rate_limit:\nrate_limit:', /^line 2: rate_limit is there twice$/],
     'of a password instead of a hash': [

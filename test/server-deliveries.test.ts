@@ -10,6 +10,16 @@ const SCRAPE = 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n';
 
 for (const protocol of PROTOCOLS) {
   describe(`over ${protocol}, an answer`, () => {
+    it('to HEAD that is not taken is cut off as well, and its place is free again', async (t) => {
+      const served = await serve(t, { patience: { stallMs: 100, wholeMs: 60_000 } }, protocol);
+      // As if the kernel took nothing of it.
+      served.server.prependListener('request', ({ socket }) => Object.assign(socket, { _write() {}, _writev() {} }));
+      const all = await Promise.all(Array.from({ length: MAX_DELIVERIES + 1 }, () => served.open()));
+      for (const { socket } of all) socket.write(SCRAPE.replace('GET', 'HEAD'));
+      await Promise.all(all.map(({ closed }) => closed()));
+      assert.deepEqual(Object.fromEntries(served.refused), { busy: 1, slow: MAX_DELIVERIES + 1 });
+    });
+
     it('that is taken slowly, but taken, is given whole', async (t) => {
       const served = await serve(
         t,

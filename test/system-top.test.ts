@@ -335,9 +335,7 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
     await terminal.run(`${TOP} ${server.url} --interval 0.5`);
     await terminal.shows(/^4800 requests/);
     server.close();
-    const away = await terminal.shows(
-      /^! away for [1-9]\d*s, this is the last known, trying again: .*nobody listens there/,
-    );
+    const away = await terminal.shows(/^! away for [1-9]\d*s, trying again: nobody listens there/);
     assert.equal(table(away, 'worker').size, 4);
     await startStatusServer(t, { port, answer: () => aStatus({ total: { ...aStatus().total, requests: 4900 } }) });
     await terminal.shows(/^4900 requests/);

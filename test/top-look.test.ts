@@ -100,7 +100,7 @@ describe('who asks', () => {
     const basic = `Basic ${Buffer.from('me:pässword:1').toString('base64')}`;
     const server = await startStatusServer(t, { authorization: basic });
     const url = statusUrl(server.url);
-    assert.match(await troubleOf(url, {}), /answers 401: it asks who is there: --user/);
+    assert.match(await troubleOf(url, {}), /answers 401: no name, password or token that it takes: --user/);
     assert.ok('status' in (await look(url, { user: 'me', passwordFile })));
     assert.ok('status' in (await look(url, { user: 'me', password: 'pässword:1' })));
     assert.match(await troubleOf(url, { user: 'me', password: 'other' }), /401/);

@@ -18,6 +18,9 @@ describe('keys', () => {
       'suspend',
     ]);
     assert.deepEqual(actionsOf(''), []);
+    // Of xterm in its two modes, of tmux and the console, of rxvt.
+    assert.deepEqual(actionsOf('\u001b[H\u001bOH\u001b[1~\u001b[7~'), Array(4).fill('home'));
+    assert.deepEqual(actionsOf('\u001b[F\u001bOF\u001b[4~\u001b[8~'), Array(4).fill('end'));
   });
 
   it('that mean nothing do nothing, a sequence as a whole included', () => {

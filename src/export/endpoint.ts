@@ -54,8 +54,10 @@ export function openEndpoint(
   let referenced = true;
   let refused: string | undefined;
   let refusals = 0;
+  let isStopped = false;
 
   const listen = () => {
+    if (isStopped) return;
     // An error may also come from a server that listens, when a connection could not be accepted.
     if (secured?.server.listening) return;
     // Read anew each time: the files may be put there, or put right, at any time.
@@ -81,6 +83,7 @@ export function openEndpoint(
   };
   // Said once per reason.
   const refuse = (reason: string | undefined, line: string) => {
+    if (isStopped) return;
     const again = RETRIES_MS[refusals];
     if (again === undefined && refused !== reason) {
       report('warn', `${line}; ${RETRYING}`);
@@ -121,6 +124,7 @@ export function openEndpoint(
       retry?.unref();
     },
     stop() {
+      isStopped = true;
       clearTimeout(retry);
       clearInterval(looks);
       secured?.stop();

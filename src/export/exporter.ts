@@ -142,7 +142,7 @@ export function startExporter(
   } else {
     // OTel's variable may be meant for the app's own SDK, which reads it, too.
     const opens = 'GUNICORN_OTEL_METRICS_EXPORTER=prometheus opens one, whatever other tools are told';
-    report('info', `no endpoint is opened: OTEL_METRICS_EXPORTER is ${settings.metricsExporters}; ${opens}`);
+    report('info', `no endpoint is opened: the exporters are ${settings.metricsExporters}; ${opens}`);
   }
 
   let ticks = 0;

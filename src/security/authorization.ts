@@ -28,7 +28,8 @@ function basicOf(encoded: string): Credential | undefined {
   try {
     const text = utf8.decode(bytes);
     const colon = text.indexOf(':');
-    if (colon === -1) return undefined;
+    // bcrypt takes what ends with NUL, and then begins anew, for the beginning alone.
+    if (colon === -1 || text.includes('\0')) return undefined;
     return { scheme: 'basic', user: text.slice(0, colon), password: text.slice(colon + 1) };
   } catch {
     // Not UTF-8: as text, different passwords would be the same.

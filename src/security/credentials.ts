@@ -59,10 +59,13 @@ export class Gate {
     const digest = this.#verdicts.digestOf(credential);
     const known = this.#verdicts.of(digest);
     if (known !== undefined) return known === 'wrong' ? 'wrong' : 'right';
+    const isShared = this.#pending.has(digest);
     const pending = this.#pending.get(digest) ?? this.#compare(credential, hashes, digest, asker);
     this.#pending.set(digest, pending);
     const verdict = await pending;
     if (this.#pending.get(digest) === pending) this.#pending.delete(digest);
+    // Who asked first may have gone, and nothing was compared for him.
+    if (verdict === 'busy' && isShared && !asker.isGone()) return this.#compare(credential, hashes, digest, asker);
     return verdict;
   }
 

@@ -1,6 +1,8 @@
 /** A server and what secures it: certificates are replaced while it listens, whom it asks for one is fixed when it is made. */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { addressOf } from '../server/connections.ts';
 import type { Answer, Guard, MetricsServer, ServerOptions } from '../server/server.ts';
 import { isAdmitted } from './client-admission.ts';
 import type { Gate } from './credentials.ts';
@@ -14,7 +16,7 @@ const IDLE_LOOK_MS = 1000;
 const NOT_ADMITTED: Answer = {
   status: 403,
   type: 'text/plain; charset=utf-8',
-  body: 'the name in your certificate is not one of those that are let in\n',
+  body: 'your certificate, or the name in it, is not let in\n',
   headers: { Connection: 'close' },
   refused: 'unauthorized',
 };
@@ -28,6 +30,9 @@ export function isSameKind(one: Security, other: Security): boolean {
 export class SecuredServer {
   readonly server: MetricsServer;
   #security: Security;
+  /** The authority that each connection is let in by: it is fixed when that begins, long before its handshake may be. */
+  readonly #authorities = new Map<string, unknown>();
+  #isOver = false;
 
   constructor(
     security: Security,
@@ -37,11 +42,13 @@ export class SecuredServer {
     this.#security = security;
     const tls = kindOf(security);
     const guard: Guard = async (req) => (this.#admits(req) ? gate.guard(req) : NOT_ADMITTED);
-    this.server = createServer({ guard, headers: () => this.#security.headers, ...(tls && { tls }) });
-    // Before HTTP has the connection: who is not let in does not get to ask.
-    this.server.prependListener('secureConnection', (socket: TLSSocket) => {
-      if (!this.#isAdmitted(socket)) socket.destroy();
+    const admits = (socket: TLSSocket) => this.#isAdmitted(socket);
+    this.server = createServer({
+      guard,
+      headers: () => this.#security.headers,
+      ...(tls && { tls: { ...tls, admits } }),
     });
+    if (tls) this.server.on('connection', (socket: Socket) => this.#note(socket));
   }
 
   /** What is in force. */
@@ -63,7 +70,11 @@ export class SecuredServer {
   close(): void {
     this.server.close();
     this.server.closeIdleConnections();
-    setTimeout(() => this.server.closeAllConnections(), LAST_ANSWERS_MS).unref();
+    setTimeout(() => {
+      // Who is in his handshake is none of those.
+      this.#isOver = true;
+      this.server.closeAllConnections();
+    }, LAST_ANSWERS_MS).unref();
   }
 
   /** Ends everything at once. */
@@ -78,12 +89,21 @@ export class SecuredServer {
     if (times > 1) setTimeout(() => this.#dropIdle(times - 1), IDLE_LOOK_MS).unref();
   }
 
+  #note(socket: Socket): void {
+    const address = addressOf(socket);
+    this.#authorities.set(address, this.#security.tls?.context.ca);
+    socket.once('close', () => this.#authorities.delete(address));
+  }
+
   #admits({ socket }: IncomingMessage): boolean {
+    if (this.#isOver) return false;
     return !(socket instanceof TLSSocket) || this.#isAdmitted(socket);
   }
 
   #isAdmitted(socket: TLSSocket): boolean {
     const { tls } = this.#security;
+    if (this.#isOver) return false;
+    if (tls && this.#authorities.get(addressOf(socket)) !== tls.context.ca) return false;
     return tls === undefined || isAdmitted(socket, tls.admission);
   }
 }

@@ -5,6 +5,9 @@ import { nearestName } from '../nearest-name.ts';
 
 // What can be a name and not a secret that has slipped to its place.
 const NAME = /^[\w.@-]{1,64}$/;
+const MAX_BRACKETS = 1000;
+// Lists of lists, and keys of keys, in one line.
+const NESTED = /(?:[-?:][ \t]+){50}/;
 
 /** How what is at a place becomes a value. @throws Error whose message is a clear line */
 export type Reader<T> = (place: Place) => T;
@@ -19,9 +22,11 @@ interface Source {
 /** The whole of a file. @throws Error when it is not YAML */
 export function parseYaml(text: string): Place {
   const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
+  // Its parser calls itself for each of them, and a thread that runs out of memory for that takes its process with it.
+  if ((text.match(/[[{]/g)?.length ?? 0) > MAX_BRACKETS || NESTED.test(text)) throw new Error('is nested too deeply');
   const lines = new yaml.LineCounter();
   // Without pretty errors, which quote the file.
-  const options = { lineCounter: lines, prettyErrors: false, logLevel: 'silent', uniqueKeys: false } as const;
+  const options = { lineCounter: lines, prettyErrors: false, logLevel: 'error', uniqueKeys: false } as const;
   const document = yaml.parseDocument(text, options);
   const [error] = document.errors;
   if (error) throw new Error(`line ${lines.linePos(error.pos[0]).line}: this is not YAML (${error.code})`);
@@ -43,6 +48,8 @@ export class Place {
     this.#node = isNode(found) ? found : null;
     this.#name = name;
     this.#line = line;
+    // As nothing it would be a lock that is not there.
+    if (isAlias(node) && !isNode(found)) throw this.problem('is an alias of nothing');
   }
 
   /** Nothing is there: `key:` and no more, or `null`. */

@@ -50,9 +50,9 @@ export class Connections {
   begin({ socket }: IncomingMessage, response: ServerResponse): boolean {
     const connection = this.#byOuter.get(socket);
     if (!connection) return true;
-    if (connection.response) {
+    if (connection.response || connection.isLast) {
       this.#onRefused('pipelined');
-      if (!connection.isLast) closeBehind(connection.response, socket);
+      if (connection.response && !connection.isLast) closeBehind(connection.response, socket);
       connection.isLast = true;
       return false;
     }
@@ -62,6 +62,15 @@ export class Connections {
       if (this.#open.delete(connection.socket)) this.#open.set(connection.socket, connection);
     });
     return true;
+  }
+
+  /** It is not answered what it has asked for: it closes behind that, and gives way to a newcomer before. */
+  giveWay({ socket }: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#byOuter.get(socket);
+    if (!connection) return;
+    if (!connection.isLast) closeBehind(response, socket);
+    connection.isLast = true;
+    connection.response = undefined;
   }
 
   /** What a connection is at; `unknown` while no request can come from it. @param socket - that requests come from */
@@ -100,7 +109,8 @@ export class Connections {
   }
 }
 
-function addressOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+/** Which connection a socket is of, be it the one that was accepted or that of TLS on top. */
+export function addressOf({ remoteAddress, remotePort, localAddress }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 

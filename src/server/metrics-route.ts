@@ -55,5 +55,5 @@ async function startScrape(scrape: Scrape, format: Format, coding: Coding, names
 function namesIn(url: string): string[] | undefined {
   const query = url.split('?').slice(1).join('?');
   const names = new URLSearchParams(query).getAll('name[]');
-  return names.length === 0 ? undefined : [...names].sort();
+  return names.length === 0 ? undefined : [...new Set(names)].sort();
 }

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { messageOf } from '../errors.ts';
 import { report } from '../report.ts';
 import { Connections } from './connections.ts';
@@ -36,6 +37,8 @@ export interface ServerOptions {
     readonly requestCert: boolean;
     /** Only clients are answered whose certificate is signed by the context's `ca`. */
     readonly rejectUnauthorized: boolean;
+    /** Asked of each new connection, before HTTP has it; undefined: all are let in. */
+    readonly admits?: (socket: TLSSocket) => boolean;
   };
   /** Of every answer, asked for each time; they come before those of the same name that an answer has by itself. */
   readonly headers?: () => Readonly<Record<string, string>>;
@@ -95,6 +98,13 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
         ...tls,
       })
     : createServer(limits);
+  if (tls?.admits) {
+    server.prependListener('secureConnection', (socket: TLSSocket) => {
+      if (tls.admits!(socket)) return;
+      onRefused('unauthorized');
+      socket.destroy();
+    });
+  }
   const connections = new Connections(server, onRefused);
   const deliveries = new Deliveries(onRefused, options.patience);
   const handle = (req: IncomingMessage, res: ServerResponse) => {
@@ -105,6 +115,7 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
     answerOf(routes, options.guard, deliveries, req, res)
       .then((answer) => {
         if (answer.refused) onRefused(answer.refused);
+        if (answer.refused || isMistake(answer)) connections.giveWay(req, res);
         return send(deliveries, req, res, answer);
       })
       .catch((error) => {
@@ -118,6 +129,10 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
   server.on('checkExpectation', handle);
   server.on('connect', (_req: IncomingMessage, socket: Socket) => hangUp(socket, 405, 'GET and HEAD only', ALLOW));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (isWithoutLeave(error, socket)) {
+      onRefused('unauthorized');
+      return void socket.destroy();
+    }
     if (error.code === 'ECONNRESET') return void socket.destroy();
     onRefused('malformed');
     // In the middle of an answer, or before TLS is agreed on, nothing can be said.
@@ -130,6 +145,17 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
   return server;
 }
 
+// Node says of a certificate that it does not take what it says of a client that goes away.
+function isWithoutLeave({ code }: NodeJS.ErrnoException, socket: Socket): boolean {
+  const { authorizationError } = socket as Partial<TLSSocket>;
+  return Boolean(authorizationError) || code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE';
+}
+
+function isMistake({ status }: Answer): boolean {
+  return status >= 400 && status < 500;
+}
+
+const NO_BYTES = Buffer.alloc(0);
 const ALLOW = { Allow: 'GET, HEAD' };
 
 function hangUp(socket: Socket, status: number, text: string, headers?: Readonly<Record<string, string>>): void {
@@ -150,7 +176,8 @@ async function answerOf(
   req.socket.setTimeout(0);
   const refusal = await guard?.(req);
   if (refusal) return refusal;
-  if (req.headers.host === undefined && req.httpVersion === '1.1') return plain(400, 'a request names its host');
+  if (req.headers.host === undefined && req.httpVersion === '1.1')
+    return { ...plain(400, 'a request names its host'), refused: 'malformed' };
   const path = (req.url ?? '/').split('?', 1)[0]!;
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (!route) return plain(404, `not here; there are ${named(routes).join(' and ')}`);
@@ -201,8 +228,8 @@ function send(deliveries: Deliveries, req: IncomingMessage, res: ServerResponse,
     ...headers,
   };
   for (const [name, value] of Object.entries(all)) if (!res.hasHeader(name)) res.setHeader(name, value);
-  if (req.method === 'HEAD') res.end();
-  else deliveries.pour(res, bytes);
+  // A head is not always taken either.
+  deliveries.pour(res, req.method === 'HEAD' ? NO_BYTES : bytes);
 }
 
 function encodedFor({ headers }: IncomingMessage, body: Answer['body']): Encoded {

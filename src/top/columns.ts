@@ -30,7 +30,9 @@ export interface EventRow extends StatusEvent {
 }
 
 // A worker that is not just running is marked in front of its row, too.
-const STATE_TONES: Readonly<Record<string, Tone>> = { quitting: 'warn', aborting: 'bad', unresponsive: 'bad' };
+const STATE_TONES: ReadonlyMap<string, Tone> = new Map(
+  Object.entries({ quitting: 'warn', aborting: 'bad', unresponsive: 'bad' } as const),
+);
 // Twice as long as a worker may take that is not blocked.
 const OLD_SECONDS = 4;
 
@@ -62,7 +64,7 @@ export const WORKER_COLUMNS: readonly Column<WorkerRow>[] = [
     priority: 2,
     width: 12,
     value: ({ state }) => state,
-    tone: ({ state }) => STATE_TONES[state],
+    tone: ({ state }) => STATE_TONES.get(state),
   },
   {
     name: 'since',

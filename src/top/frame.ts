@@ -31,7 +31,7 @@ export interface Shown {
 const FOOTER = 'q quit  ? help  ←→ sort  r reverse  Tab routes, events  ↑↓ scroll  Space pause';
 // Of the routes, below the workers: title and these rows are kept free where there are as many.
 const ROUTES_BELOW = 6;
-const OF_STATES: Readonly<Record<string, string>> = { running: ' ', quitting: '<' };
+const OF_STATES: ReadonlyMap<string, string> = new Map(Object.entries({ running: ' ', quitting: '<' }));
 
 /**
  * One frame.
@@ -52,7 +52,7 @@ export function frame(shown: Shown, view: View, { columns, rows }: Size): { line
 /** The table of the workers. */
 export function workersTable(status: Status, { sorts }: View): Table<WorkerRow> {
   const rows = sortedRows(workerRows(status), WORKER_COLUMNS, sorts.workers);
-  return { columns: WORKER_COLUMNS, rows, sort: sorts.workers, mark: ({ state }) => OF_STATES[state] ?? '!' };
+  return { columns: WORKER_COLUMNS, rows, sort: sorts.workers, mark: ({ state }) => OF_STATES.get(state) ?? '!' };
 }
 
 /** The table of the routes. */
@@ -94,6 +94,7 @@ function scrolled([title = [], ...rows]: Line[], offset: number, room: number): 
   if (rows.length < room) return { lines: [title, ...rows], offset: 0 };
   const height = Math.max(0, room - 2);
   const first = Math.min(offset, rows.length - height);
+  if (height === 0) return { lines: [title].slice(0, room), offset: first };
   const which: Line = [{ text: `  ${first + 1} to ${first + height} of ${rows.length}`, tone: 'dim' }];
   return { lines: [title, ...rows.slice(first, first + height), which].slice(0, room), offset: first };
 }
@@ -102,12 +103,15 @@ function filled(lines: Line[], height: number): Line[] {
   return [...lines, ...Array.from({ length: Math.max(0, height - lines.length) }, () => [])];
 }
 
+// Whose address it is stands in the line above while all is well.
+function whyOf({ why }: Trouble): string {
+  return printable(why).replace(/^https?:\S+ /, '');
+}
+
 function secondLine({ status, url, trouble, nowMs }: Shown, paused: boolean): Line {
   if (trouble) {
     const ago = ageText((nowMs - trouble.sinceMs) / 1000);
-    return [
-      { text: `! away for ${ago}, this is the last known, trying again: ${printable(trouble.why)}`, tone: 'bad' },
-    ];
+    return [{ text: `! away for ${ago}, trying again: ${whyOf(trouble)}`, tone: 'bad' }];
   }
   const place: Line = [{ text: printable(url), tone: 'dim' }];
   return paused ? [{ text: 'PAUSED ', tone: 'bar' }, { text: ' ' }, ...place] : factsLine(status, printable(url));

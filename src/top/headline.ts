@@ -20,7 +20,9 @@ export function headline(
   const failing = (total.failedRequestsPerSecond ?? 0) > 0;
   const rest: Span[] = [
     health === 'ok' ? { text: 'ok', tone: 'good' } : { text: '! degraded', tone: 'bad' },
-    { text: `${expectedWorkers > 0 ? `${alive}/${expectedWorkers}` : alive} workers` },
+    {
+      text: `${expectedWorkers > 0 ? `${alive}/${expectedWorkers}` : alive} ${alive === 1 && expectedWorkers === 0 ? 'worker' : 'workers'}`,
+    },
     { text: `${rateText(total.requestsPerSecond)} req/s` },
     { text: `${rateText(total.failedRequestsPerSecond)} err/s`, ...(failing && { tone: 'bad' }) },
     { text: `p50 ${durationText(p50)}` },

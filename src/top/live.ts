@@ -24,6 +24,7 @@ export function live({ first, url, view: firstView, intervalMs, look, open }: Li
   let view = firstView;
   let trouble: Trouble | undefined;
   let next: NodeJS.Timeout | undefined;
+  let looking = false;
   let over = false;
 
   return new Promise((resolve) => {
@@ -33,7 +34,11 @@ export function live({ first, url, view: firstView, intervalMs, look, open }: Li
       screen.draw(lines);
     };
     const again = async () => {
+      // Who goes on while a look is under way is shown that one.
+      if (looking) return;
+      looking = true;
       const seen = await look();
+      looking = false;
       if (over) return;
       if ('status' in seen) {
         status = seen.status;

@@ -30,7 +30,7 @@ export type Look = { readonly status: Status; readonly document: unknown } | { r
 const ADVICE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there',
   ENOTFOUND: 'there is no such host',
-  ECONNRESET: 'it ended the connection: https for http, or a client certificate is missing (--cert, --key)?',
+  ECONNRESET: 'it ended the connection: https for http, or no client certificate that it takes (--cert, --key)?',
   EPROTO: 'it does not speak TLS as we do: http for https, or a client certificate is missing (--cert, --key)?',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is its own: name it with --ca',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by nobody known here: name who did with --ca',
@@ -39,7 +39,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'it asks for a client certificate: --cert, --key',
 };
 const BY_STATUS: Readonly<Record<number, string>> = {
-  401: 'it asks who is there: --user with GUNICORN_OTEL_PASSWORD or --password-file, or --bearer-file',
+  401: 'no name, password or token that it takes: --user with GUNICORN_OTEL_PASSWORD or --password-file, or --bearer-file',
   403: 'it lets this user or certificate not in',
   404: 'it is none of gunicorn-otel, or of a version before this',
   503: 'it is too busy, or only starting',

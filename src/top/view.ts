@@ -61,6 +61,11 @@ const KEYS: Readonly<Record<string, Action>> = {
   k: 'up',
   j: 'down',
   ...arrows({ A: 'up', B: 'down', C: 'right', D: 'left', H: 'home', F: 'end' }),
+  // As tmux, screen and the Linux console send them.
+  '\u001b[1~': 'home',
+  '\u001b[7~': 'home',
+  '\u001b[4~': 'end',
+  '\u001b[8~': 'end',
   '\u001b[5~': 'pageUp',
   '\u001b[6~': 'pageDown',
 };

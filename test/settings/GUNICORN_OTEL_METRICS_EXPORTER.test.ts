@@ -22,7 +22,7 @@ holdSetting('metricsExporters', {
 
 test('without prometheus no endpoint is opened, and the app is measured all the same', async (t) => {
   const app = await startApp(t, 'counts-its-answers.mjs', { env: { OTEL_METRICS_EXPORTER: 'none' } });
-  await app.says(/no endpoint is opened: OTEL_METRICS_EXPORTER is none/, 'stderr');
+  await app.says(/no endpoint is opened: the exporters are none/, 'stderr');
   await requests(`http://127.0.0.1:${app.port}/`, 1);
   const [group] = readdirSync(app.directory);
   const files = readdirSync(join(app.directory, group!));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeCertificate, NO_OPENSSL } from '../certificates.ts';
+import { parseExposition, sum } from '../exposition.ts';
 import { freshDirectory, startApp } from '../processes.ts';
 import { request } from '../requests.ts';
 import { FLAGS, holdSetting, NO_FLAG } from './setting-cases.ts';
@@ -16,7 +17,7 @@ holdSetting('sslClientAuthRequired', {
 for (const required of [true, false]) {
   const what = `a client without a certificate is ${required ? 'not answered' : 'answered when it need not have one'}`;
   test(what, { skip: NO_OPENSSL ?? false }, async (t) => {
-    const { cert, certFile, keyFile } = makeCertificate(freshDirectory(t), 'endpoint');
+    const { cert, key, certFile, keyFile } = makeCertificate(freshDirectory(t), 'endpoint');
     const app = await startApp(t, 'counts-its-answers.mjs', {
       env: {
         PROMETHEUS_SSL_CERTFILE: certFile,
@@ -26,8 +27,14 @@ for (const required of [true, false]) {
       },
     });
     const asked = request(await app.metricsUrl(), { ca: cert });
-    if (required) await assert.rejects(asked);
-    else assert.equal((await asked).status, 200);
+    if (!required) return assert.equal((await asked).status, 200);
+    await assert.rejects(asked);
+    const stranger = makeCertificate(freshDirectory(t), 'stranger');
+    await assert.rejects(request(await app.metricsUrl(), { ca: cert, cert: stranger.cert, key: stranger.key }));
+    // Both are counted as what they are.
+    const { body } = await request(await app.metricsUrl(), { ca: cert, cert, key });
+    assert.equal(sum(parseExposition(body), 'gunicorn_exporter_refused_total', { reason: 'unauthorized' }), 2);
+    assert.equal(sum(parseExposition(body), 'gunicorn_exporter_refused_total', { reason: 'malformed' }), 0);
   });
 }
 

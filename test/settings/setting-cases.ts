@@ -55,8 +55,10 @@ const FILE = '/app/gunicorn.conf.mjs';
 /** Declares the tests of one setting. */
 export function holdSetting<K extends keyof Settings>(key: K, cases: SettingCases<Settings[K]>): void {
   const setting = SETTINGS[key] as Setting;
-  const { variable, otelVariable, accepts, secret } = setting;
+  const { variable, otelVariable, accepts, secret, ifWrong } = setting;
   const { fallback, valid, invalid, foreign = [null, {}, [{}], Symbol('x'), () => 1, throws()] } = cases;
+  const wrong = { value: ifWrong ?? fallback, origin: 'default' };
+  const holds = ifWrong === undefined ? 'the default holds' : 'the strictest holds';
   const [[text, value], [otherText, otherValue]] = valid;
   const read = (env: NodeJS.ProcessEnv, options: Partial<Settings> = {}, settings: object = {}) => {
     const { [key]: origin, ...others } = readSettings(env, options, { file: FILE, settings }).origins;
@@ -97,11 +99,11 @@ export function holdSetting<K extends keyof Settings>(key: K, cases: SettingCase
       assert.deepEqual(read({ [variable]: ` ${text}\n` }).value, value);
     });
 
-    it('keeps its default for anything else, and one line says what is accepted', () => {
+    it(`keeps ${ifWrong === undefined ? 'its default' : 'what is strictest'} for anything else, and one line says what is accepted`, () => {
       for (const bad of invalid) {
         const { problems, ...kept } = read({ [variable]: bad });
-        assert.deepEqual(kept, { value: fallback, origin: 'default' }, JSON.stringify(bad));
-        refusal(problems, `${variable}=`, seen(bad), 'the default holds');
+        assert.deepEqual(kept, wrong, JSON.stringify(bad));
+        refusal(problems, `${variable}=`, seen(bad), holds);
         if (secret) assert.doesNotMatch(problems[0]!, /cret/);
       }
     });
@@ -136,8 +138,8 @@ export function holdSetting<K extends keyof Settings>(key: K, cases: SettingCase
     it('keeps its default for a bad value of the config module, and the line names the file', () => {
       for (const bad of [...invalid, ...foreign]) {
         const { problems, ...kept } = read({}, {}, { [key]: bad });
-        assert.deepEqual(kept, { value: fallback, origin: 'default' });
-        refusal(problems, variable, FILE, 'the default holds');
+        assert.deepEqual(kept, wrong);
+        refusal(problems, variable, FILE, holds);
       }
     });
 
@@ -160,7 +162,7 @@ export function holdSetting<K extends keyof Settings>(key: K, cases: SettingCase
 
     it(`has a twin ${otelVariable} that is told of under its own name when it is bad`, () => {
       const { problems, ...kept } = read({ [otelVariable]: invalid[0] });
-      assert.deepEqual(kept, { value: fallback, origin: 'default' });
+      assert.deepEqual(kept, wrong);
       refusal(problems, `${otelVariable}=`);
     });
   });
