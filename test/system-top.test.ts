@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { Status } from '../src/status-document.ts';
 import { CLI, runCli } from './cli.ts';
-import { atEnd, type Cluster, freePort, ROOT, startCluster, until } from './processes.ts';
+import { endless } from './endless.ts';
+import { atEnd, type Cluster, freePort, type Owner, ROOT, startCluster, until } from './processes.ts';
 import { request, requests } from './requests.ts';
 import { aRoute, aStatus, aWorker, startStatusServer } from './status-server.ts';
 import { NO_TMUX, startTerminal, type Terminal } from './tmux.ts';
@@ -123,14 +124,7 @@ describe('top, through a pipe', () => {
 
   it('looks twice, so that there are rates', async (t) => {
     const { cluster, url } = await shop(t);
-    let over = false;
-    const load = (async () => {
-      while (!over) await buy(cluster);
-    })();
-    atEnd(t, () => {
-      over = true;
-      return load;
-    });
+    shopping(t, cluster);
     const { stdout } = await runCli(t, ['top', url, '--routes', '--sort', 'requests']);
     assert.match(stdout, /^shop .* \d[\d.k]* req\/s .* p95 \d/);
     const rows = table(stdout.split('\n'), 'method');
@@ -407,14 +401,7 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
     ] as const;
     if (process.env['UPDATE_CAPTURES'] === '1') {
       const { cluster, url } = await shop(t);
-      let over = false;
-      const load = (async () => {
-        while (!over) await buy(cluster);
-      })();
-      atEnd(t, () => {
-        over = true;
-        return load;
-      });
+      shopping(t, cluster);
       const [id, pid] = [...cluster.workers()][0]!;
       process.kill(pid, 'SIGKILL');
       mkdirSync(images, { recursive: true });
@@ -448,3 +435,10 @@ describe('top, in a terminal', { skip: NO_TMUX }, () => {
     }
   });
 });
+
+// Until the test is over.
+function shopping(owner: Owner, cluster: Cluster): void {
+  endless(owner, async (isStopped) => {
+    while (!isStopped()) await buy(cluster);
+  });
+}
