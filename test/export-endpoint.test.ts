@@ -115,6 +115,28 @@ describe('clients by their certificates', { skip }, () => {
 });
 
 describe('while it listens', { skip }, () => {
+  it('who has connected before certificates were asked for, and shakes hands long after, is not answered', async (t) => {
+    const { url, configure } = await openSecured(t, freshDirectory(t), { tls_server_config: pairOf(server) });
+    const { hostname, port } = new URL(url);
+    const early = connectPlain(Number(port), hostname);
+    atEnd(t, () => early.destroy());
+    await once(early, 'connect');
+    assert.equal((await ask(url)).status, 200);
+    configure(withNames());
+    await until(
+      () =>
+        ask(url).then(
+          () => false,
+          () => true,
+        ),
+      'mutual TLS',
+    );
+    // What is being answered by the server of before is given five seconds.
+    const over = performance.now() + 5500;
+    await until(() => performance.now() > over, 'it has had them');
+    await assert.rejects(handshake(url, undefined, undefined, early));
+  });
+
   it('a renewed certificate is that of new connections, and one that is open stays', async (t) => {
     const directory = freshDirectory(t);
     place(directory, server);

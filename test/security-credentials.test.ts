@@ -147,6 +147,11 @@ describe('an Authorization header', () => {
     }
   });
 
+  it('with NUL in it is none: bcrypt would take it for another password', () => {
+    assert.ok(readAuthorization(basic('a', 'one').authorization));
+    assert.equal(readAuthorization(basic('a', 'one\0one').authorization), undefined);
+  });
+
   it('is never thrown about', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => void readAuthorization(text)));
   });
@@ -193,6 +198,14 @@ describe('a flood of wrong passwords', () => {
     assert.deepEqual(ofOthers.filter((match) => match === 0).length, 13);
     assert.equal(await gone, undefined);
     assert.equal(await checks.check('right', [hashOf('other'), hash], asker('a')), 1);
+  });
+
+  it('is compared for who is there still when somebody else who said the same has gone', async (t) => {
+    stayAwake(t);
+    const gate = new Gate();
+    gate.use({ users: new Map([['a', hashOf('b')]]), tokens: new Map() });
+    const [, answer] = await Promise.all([true, false].map((gone) => gate.guard(requestWith(basic('a', 'b'), gone))));
+    assert.equal(answer, undefined);
   });
 
   it('of users that nobody knows takes as long as of one who is known: all of it waits for the same comparisons', async (t) => {
@@ -296,8 +309,8 @@ it('headers of the configuration are those of every answer', async (t) => {
   }
 });
 
-function requestWith(headers: IncomingHttpHeaders): IncomingMessage {
-  return { headers, socket: { remoteAddress: '10.0.0.1', destroyed: false } } as unknown as IncomingMessage;
+function requestWith(headers: IncomingHttpHeaders, destroyed = false): IncomingMessage {
+  return { headers, socket: { remoteAddress: '10.0.0.1', destroyed } } as unknown as IncomingMessage;
 }
 
 // Pauses between comparisons keep no process alive; here there may be nothing else that would.

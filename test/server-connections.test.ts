@@ -1,5 +1,6 @@
 /** Holds src/server/connections.ts: whoever comes finds a place while others do nothing with theirs. */
 import assert from 'node:assert/strict';
+import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { MAX_CONNECTIONS } from '../src/server/connections.ts';
@@ -53,6 +54,25 @@ for (const protocol of PROTOCOLS) {
       await until(() => sockets.closed() >= MANY - MAX_CONNECTIONS, 'those too many are closed');
       release();
       for (const { received } of waiting) await until(() => received.text.endsWith('x\n'), 'its answer');
+    });
+
+    it('that are refused close behind that, and give way while they do not take it', async (t) => {
+      const refusal = { status: 401, type: 'text/plain', body: 'who?\n', refused: 'unauthorized' } as const;
+      const guard = async ({ headers }: IncomingMessage) => (headers['x-right'] ? undefined : refusal);
+      const served = await serve(t, { guard }, protocol);
+      const taken = await served.open('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+      await taken.closed();
+      assert.match(taken.received.text, /^HTTP\/1\.1 401 /);
+      // As if the kernel took nothing of it.
+      served.server.prependListener('request', ({ headers, socket }) => {
+        if (!headers['x-right']) Object.assign(socket, { _write() {}, _writev() {} });
+      });
+      for (let i = 0; i < MAX_CONNECTIONS; i += 1) await served.open('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+      await until(() => served.refused.get('unauthorized') === MAX_CONNECTIONS + 1, 'all are refused');
+      const { socket, received } = await served.open();
+      await until(async () => (await served.connections()) <= MAX_CONNECTIONS, 'one has given way');
+      socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\nX-Right: 1\r\n\r\n');
+      await until(() => received.text.endsWith(LONG), 'the newcomer is answered');
     });
 
     it('give way in the order in which they were answered last, or came', async (t) => {
