@@ -25,6 +25,8 @@ const BYTES_PER_MB = 1024 ** 2;
 // For the last pushes of one that is told to stop; the process may end before.
 const STOP_MS = 1000;
 
+const PROGRAM = new URL('./export/thread.js', import.meta.url);
+
 interface Asked {
   resolve(metrics: readonly MetricData[]): void;
   reject(error: Error): void;
@@ -41,6 +43,7 @@ class OwnThread extends Worker {
 export class ExporterThread {
   #options: ExporterOptions;
   readonly #onLost: () => void;
+  readonly #program: URL;
   #worker: Worker | undefined;
   #inProcess: Exporter | undefined;
   #stopped = false;
@@ -56,10 +59,14 @@ export class ExporterThread {
     this.#listening = resolve;
   });
 
-  /** @param onLost - told when somebody else leads the group now: it is to be stopped */
-  constructor(options: ExporterOptions, onLost: () => void = () => {}) {
+  /**
+   * @param onLost - told when somebody else leads the group now: it is to be stopped
+   * @param program - what runs in the thread
+   */
+  constructor(options: ExporterOptions, onLost: () => void = () => {}, program: URL = PROGRAM) {
     this.#options = options;
     this.#onLost = onLost;
+    this.#program = program;
     if (!options.settings.metricsExporters.includes('prometheus')) this.#listening(undefined);
     this.#start();
   }
@@ -111,7 +118,7 @@ export class ExporterThread {
     // Nothing that is preloaded into the app belongs into this thread, we ourselves least of all.
     const { NODE_OPTIONS: _, ...env } = process.env;
     try {
-      this.#worker = new OwnThread(new URL('./export/thread.js', import.meta.url), {
+      this.#worker = new OwnThread(this.#program, {
         name: 'gunicorn-otel',
         // The command line is for the process detector, which would tell the thread's own.
         workerData: {

@@ -1,7 +1,7 @@
 /** Packages that only some users need: loaded when they are, and one line tells how to get one that is not there. */
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { messageOf } from './errors.ts';
+import { readManifest } from './manifest.ts';
 import { report } from './report.ts';
 
 /**
@@ -33,12 +33,6 @@ export function requireOptional<T>(name: string, purpose: string): T | undefined
 function tell(name: string, purpose: string, error: unknown): void {
   const missing = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as NodeJS.ErrnoException).code ?? '');
   const why = missing ? `the package ${name}, which is not installed` : `the package ${name}: ${messageOf(error)}`;
-  report('error', `${purpose} needs ${why}; to install it: npm install '${name}@${rangeOf(name)}'`);
-}
-
-function rangeOf(name: string): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    peerDependencies: Record<string, string>;
-  };
-  return manifest.peerDependencies[name] ?? 'latest';
+  const range = readManifest().peerDependencies[name] ?? 'latest';
+  report('error', `${purpose} needs ${why}; to install it: npm install '${name}@${range}'`);
 }

@@ -1,12 +1,13 @@
 /** Composition root of a process: whether it measures, which role it has, and which group it belongs to. */
 import cluster from 'node:cluster';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers';
 import { isMainThread } from 'node:worker_threads';
 import { readSettings, type Settings } from './config.ts';
 import { loadConfigModule } from './config-module.ts';
 import { ExporterThread } from './exporter-thread.ts';
 import { groupName } from './group-name.ts';
+import { readManifest } from './manifest.ts';
 import { type Member, startMember } from './member.ts';
 import { preload } from './preload.ts';
 import { environment, GROUP_VARIABLE, isBelowPreloaded, isReplaced } from './process-environment.ts';
@@ -21,9 +22,7 @@ import { wakeProcess } from './started-threads.ts';
 export type Sign = 'listen' | 'fork' | 'meter' | 'worker' | 'thread' | 'start';
 
 /** Of this package, from its package.json. */
-export const VERSION = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
+export const VERSION = readManifest().version;
 
 let active: Member | undefined;
 let beginning = false;

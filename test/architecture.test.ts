@@ -34,6 +34,7 @@ const SHARED = [
   'fastify-requests.ts',
   'first-server.ts',
   'late-meter.ts',
+  'manifest.ts',
   'nearest-name.ts',
   'optional-package.ts',
   'started-threads.ts',

@@ -6,14 +6,13 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { check } from '../src/check.ts';
 import { SETTINGS } from '../src/config.ts';
 import { makeCertificate, NO_OPENSSL } from './certificates.ts';
+import { CLI } from './cli.ts';
 import { atEnd, freshDirectory } from './processes.ts';
 import { hashOf } from './secured-endpoint.ts';
 
-const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 const COLUMNS = 80;
 
 interface Report {

@@ -2,11 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { freshDirectory, type Owner } from './processes.ts';
+import { freshDirectory, type Owner, ROOT } from './processes.ts';
 
-/** The command's file. */
-export const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url));
+/** The command's file, as it is packed. */
+export const CLI = join(ROOT, 'dist/lib/cli.js');
 
 export interface CliEnd {
   code: number | null;

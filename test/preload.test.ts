@@ -8,9 +8,9 @@ import { fixture, freshDirectory, ROOT, start } from './processes.ts';
 test('an app whose copy of the package is deleted while it runs, by a deployment say, goes on without', async (t) => {
   const copy = freshDirectory(t);
   cpSync(join(ROOT, 'package.json'), join(copy, 'package.json'));
-  cpSync(join(ROOT, 'dist/src'), join(copy, 'dist/src'), { recursive: true });
+  cpSync(join(ROOT, 'dist/lib'), join(copy, 'dist/lib'), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-  const preload = join(copy, 'dist/src/register.js');
+  const preload = join(copy, 'dist/lib/register.js');
   const args = ['--import', preload, fixture('loses-the-package.mjs'), join(copy, 'dist')];
   const app = start(t, args, { preload: 'none' });
   assert.deepEqual(await app.ended(), { code: 0, signal: null });

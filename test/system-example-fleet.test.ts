@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { CLI } from './cli.ts';
 import { parseExposition, sum } from './exposition.ts';
 import { startReceiver } from './otlp-receiver.ts';
 import { ROOT, type Running, start, until } from './processes.ts';
@@ -10,7 +11,6 @@ import { COUNT } from './request-count.ts';
 import { request, requests } from './requests.ts';
 
 const ORDERS = 8;
-const CLI = join(ROOT, 'dist/src/cli.js');
 
 test('redis: what two shops have put into Redis is one sum', { skip: NO_REDIS }, async (t) => {
   const redis = await startRedis(t);

@@ -1,17 +1,16 @@
 /** `gunicorn-otel serve --redis`: three real groups, a real Redis, one endpoint; and what becomes of it when these go. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { createClient } from 'redis';
 import { encodeValue } from '../src/export/group-value.ts';
+import { CLI } from './cli.ts';
 import { parseExposition, type Sample, select, sum } from './exposition.ts';
 import { ANSWERS } from './one-endpoint.ts';
-import { atEnd, type Cluster, freshDirectory, ROOT, type Running, start, startCluster, until } from './processes.ts';
+import { atEnd, type Cluster, freshDirectory, type Running, start, startCluster, until } from './processes.ts';
 import { NO_REDIS, type RedisServer, startRedis } from './redis-server.ts';
 import { COUNT } from './request-count.ts';
 import { request, requests } from './requests.ts';
 
-const CLI = join(ROOT, 'dist/src/cli.js');
 const GROUPS = 3;
 const REQUESTS = 10;
 // Of those that have gone a thousand are remembered.

@@ -224,7 +224,7 @@ test('gunicorn.conf.mjs in the working directory is found, and its settings hold
     join(cwd, 'gunicorn.conf.mjs'),
     `export const labels = 'detailed';\nexport const maxEndpoints = 7;\n${hook}\n`,
   );
-  const register = pathToFileURL(join(ROOT, 'dist/src/register.js')).href;
+  const register = pathToFileURL(join(ROOT, 'dist/lib/register.js')).href;
   const run = async (env: Record<string, string>) => {
     const app = start(t, ['--import', register, fixture(APP)], { preload: 'none', cwd, env });
     const [, port] = await app.says(/^ready on port (\d+)/m);

@@ -4,12 +4,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { makeCertificate, NO_OPENSSL } from './certificates.ts';
-import { freshDirectory, ROOT, start, startApp, until } from './processes.ts';
+import { CLI } from './cli.ts';
+import { freshDirectory, start, startApp, until } from './processes.ts';
 import { NO_REDIS, startRedis } from './redis-server.ts';
 import { request } from './requests.ts';
 import { basic, hashOf } from './secured-endpoint.ts';
 
-const CLI = join(ROOT, 'dist/src/cli.js');
 const skip = NO_OPENSSL ?? false;
 
 it('serve answers who is right, over TLS, and follows the file', { skip }, async (t) => {

@@ -4,11 +4,11 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { CLI } from './cli.ts';
 import { parseExposition, type Sample, sum } from './exposition.ts';
 import { freePort, freshDirectory, ROOT, type Running, start, startApp, startCluster, until } from './processes.ts';
 import { request } from './requests.ts';
 
-const CLI = join(ROOT, 'dist/src/cli.js');
 const NEW_NAMESPACE = ['--pid', '--fork', '--mount-proc', '--kill-child'];
 const SERVES = /metrics of process (\d+) .* at (http\S+)/;
 

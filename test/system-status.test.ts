@@ -10,14 +10,14 @@ import { monotonicMs } from '../src/snapshot/monotonic.ts';
 import { ownMark } from '../src/snapshot/process-mark.ts';
 import type { Status, StatusEvent, WorkerStatus } from '../src/status-document.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
+import { CLI } from './cli.ts';
 import { type Sample, select, sum } from './exposition.ts';
-import { fixture, freshDirectory, ROOT, type Running, start, startCluster, until } from './processes.ts';
+import { fixture, freshDirectory, type Running, start, startCluster, until } from './processes.ts';
 import { COUNT, settled } from './request-count.ts';
 import { request, requests } from './requests.ts';
 import { serve } from './scenes.ts';
 
 const APP = 'answers-fails-or-blocks.mjs';
-const CLI = join(ROOT, 'dist/src/cli.js');
 // Far above what they take on a machine with other things to do; what that was is told by the diagnostics.
 const LOOK_BOUND_MS = 20_000;
 const SIZE_BOUND_BYTES = 1_000_000;

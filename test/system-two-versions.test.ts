@@ -14,7 +14,7 @@ const ERRORS = 'gunicorn_exporter_snapshot_errors_total';
 const OTHER_VERSION = '9.8.7';
 
 test('a process of another version is told and counted, the others are exact, and its file stays when it dies', async (t) => {
-  const preload = pathToFileURL(join(otherVersion(t), 'dist/src/register.js')).href;
+  const preload = pathToFileURL(join(otherVersion(t), 'dist/lib/register.js')).href;
   const app = start(t, [fixture('serves-beside-another-version.mjs'), fixture('counts-its-answers.mjs'), preload]);
   const port = Number((await app.says(/^ready on port (\d+)/m))[1]);
   const [, pid, childPort] = await app.says(/^child (\d+) ready on port (\d+)/m);
@@ -55,11 +55,11 @@ test('a process of another version is told and counted, the others are exact, an
 function otherVersion(owner: Owner): string {
   const root = join(freshDirectory(owner), 'other');
   mkdirSync(root);
-  cpSync(join(ROOT, 'dist/src'), join(root, 'dist/src'), { recursive: true });
+  cpSync(join(ROOT, 'dist/lib'), join(root, 'dist/lib'), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
   const told = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as object;
   writeFileSync(join(root, 'package.json'), JSON.stringify({ ...told, version: OTHER_VERSION }));
-  const layout = join(root, 'dist/src/snapshot/layout.js');
+  const layout = join(root, 'dist/lib/shared.js');
   const source = readFileSync(layout, 'utf8');
   const other = source.replace(`FORMAT_VERSION = ${FORMAT_VERSION};`, `FORMAT_VERSION = ${FORMAT_VERSION + 1};`);
   assert.notEqual(other, source);

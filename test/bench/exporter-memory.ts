@@ -14,6 +14,8 @@ import { addedMemory, memoryOf } from './resident-memory.ts';
 const REQUESTS = 3000;
 
 const [directory = ''] = process.argv.slice(2);
+// As it is packed.
+const PROGRAM = new URL('../../lib/export/thread.js', import.meta.url);
 const { settings } = readSettings({});
 const own = { metricsPort: 0, bindAddress: '127.0.0.1', logLevel: 'none' } as const;
 await serve();
@@ -24,12 +26,16 @@ if (directory === '') {
   await once(worker, 'online');
   console.log('');
 } else {
-  const exporter = new ExporterThread({
-    directory,
-    settings: { ...settings, ...own },
-    version: '0',
-    lead: { number: 0, holder: { ...ownMark(), threadId: 0 }, startMs: Date.now() },
-  });
+  const exporter = new ExporterThread(
+    {
+      directory,
+      settings: { ...settings, ...own },
+      version: '0',
+      lead: { number: 0, holder: { ...ownMark(), threadId: 0 }, startMs: Date.now() },
+    },
+    () => {},
+    PROGRAM,
+  );
   console.log(await exporter.url);
 }
 await once(process.stdin, 'end');

@@ -3,10 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { createClient } from 'redis';
 import { FLEET_METRICS } from '../../src/export/fleet-metrics.ts';
 import { encodeValue } from '../../src/export/group-value.ts';
+import { CLI } from '../cli.ts';
 import { until } from '../processes.ts';
 import { NO_REDIS, startRedis } from '../redis-server.ts';
 import { request } from '../requests.ts';
@@ -18,7 +18,6 @@ const GROUPS = 50;
 const SERIES = 1000;
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 21);
 const WARM_UP_ROUNDS = 5;
-const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 const AT = /metrics of the fleet are at (http\S+)/;
 
 interface Figures {

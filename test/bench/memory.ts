@@ -73,7 +73,7 @@ async function measureCluster(report: Report, place: Scratch): Promise<void> {
     is,
     unit: 'MB',
     because:
-      'Half of it is room for young objects, which V8 doubles once more for what outlives the loading of 75 modules; joined into one file they would take some 3 MB in all (docs/decisions/053-asleep.md).',
+      'Half of it is room for young objects, which V8 doubles once more for what outlives the loading of modules (docs/decisions/060-joined.md).',
   });
 }
 
@@ -157,9 +157,11 @@ async function copyOfGroup(owner: Owner, { directory }: Cluster): Promise<string
   return copy;
 }
 
-// The program beside the package's own files, which it imports as it does here: so it gets the OpenTelemetry of that place.
+// The program, and what it imports as it does here, in the package: so it gets the OpenTelemetry of that place.
 function installed({ directory }: Scratch, name: string): string {
-  const bench = join(directory, 'node_modules/@x/gunicorn-otel/dist/test/bench');
+  const dist = join(directory, 'node_modules/@x/gunicorn-otel/dist');
+  const bench = join(dist, 'test/bench');
+  cpSync(join(COMPILED, '../../src'), join(dist, 'src'), { recursive: true });
   mkdirSync(bench, { recursive: true });
   for (const file of [name, 'resident-memory.js']) cpSync(join(COMPILED, file), join(bench, file));
   return join(bench, name);

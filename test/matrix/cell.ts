@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { npm } from '../npm.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const TESTS = ['dist/test', 'test', 'examples', 'README.md', 'tsconfig.json'];
+// With the modules that tests import one by one; what their processes run is the tarball's.
+const TESTS = ['dist/test', 'dist/src', 'test', 'examples', 'README.md', 'tsconfig.json'];
 const DEPENDENCIES = ['dependencies', 'devDependencies'] as const;
 
 export interface Cell {

@@ -54,7 +54,7 @@ test('it may be relative to the working directory, and files in it to its own', 
   const { ca, file } = secured(freshDirectory(t));
   const env = { GUNICORN_OTEL_WEB_CONFIG_FILE: basename(file) };
   const app = await startApp(t, fixture('counts-its-answers.mjs'), {
-    env: { ...env, NODE_OPTIONS: `--import=${import.meta.resolve('../../src/register.js')}` },
+    env: { ...env, NODE_OPTIONS: `--import=${new URL('../../lib/register.js', import.meta.url)}` },
     preload: 'none',
     cwd: dirname(file),
   });

@@ -13,8 +13,8 @@ import { type Contrast, compare } from './compare.ts';
 import { type Outcomes, readOutcomes } from './outcomes.ts';
 
 const REGISTER = {
-  '--require': fileURLToPath(new URL('../../src/register.cjs', import.meta.url)),
-  '--import': new URL('../../src/register.js', import.meta.url).href,
+  '--require': fileURLToPath(new URL('../../lib/register.cjs', import.meta.url)),
+  '--import': new URL('../../lib/register.js', import.meta.url).href,
 };
 const { values, positionals: command } = parseArgs({
   allowPositionals: true,
