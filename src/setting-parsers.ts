@@ -91,7 +91,7 @@ export function directory(): Accepted<string> {
 /** The database is the path of the URL; nothing else of a password that was not encoded may end up in another part. */
 export function redisUrl(): Accepted<string> {
   return {
-    accepts: 'a URL such as redis://user:password@host:6379/0 or rediss://…, its parts percent-encoded',
+    accepts: 'a URL such as redis://user:password@host:6379/0 or rediss://..., its parts percent-encoded',
     parse: (text) => {
       if (text === '') return text;
       const url = URL.canParse(text) ? new URL(text) : undefined;

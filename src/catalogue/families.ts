@@ -28,19 +28,24 @@ export function toMetricData(
   startTime: HrTime,
   endTime: HrTime,
 ): MetricData {
-  const base = {
-    descriptor: { name, description: help, unit: '', valueType: ValueType.DOUBLE },
-    aggregationTemporality: AggregationTemporality.CUMULATIVE,
-  };
+  const descriptor = { name, description: help, unit: '', valueType: ValueType.DOUBLE };
+  const aggregationTemporality = AggregationTemporality.CUMULATIVE;
   const timed = <T>(read: (value: Point['value']) => T) =>
     points.map(({ labels, value }) => ({ startTime, endTime, attributes: labels, value: read(value) }));
   if (type === 'histogram') {
-    return { ...base, dataPointType: DataPointType.HISTOGRAM, dataPoints: timed(toHistogram) };
+    const dataPoints = timed(toHistogram);
+    return { descriptor, aggregationTemporality, dataPointType: DataPointType.HISTOGRAM, dataPoints };
   }
   const dataPoints = timed((value) => value as number);
   return type === 'counter' || additive
-    ? { ...base, dataPointType: DataPointType.SUM, isMonotonic: type === 'counter', dataPoints }
-    : { ...base, dataPointType: DataPointType.GAUGE, dataPoints };
+    ? {
+        descriptor,
+        aggregationTemporality,
+        dataPointType: DataPointType.SUM,
+        isMonotonic: type === 'counter',
+        dataPoints,
+      }
+    : { descriptor, aggregationTemporality, dataPointType: DataPointType.GAUGE, dataPoints };
 }
 
 // The bounds are shared by all series that have them; OTel's readers do not write to what they read.

@@ -126,11 +126,14 @@ export function livingWorkers(scene: Scene): Map<string, Member> {
   );
 }
 
+// Written out: what is spread goes to V8's old objects at once (Node 20), and lies there until it looks at all of them.
 function documentedFamily(row: MetricRow, moment: Omit<Context, 'row' | 'labels'>): Family {
-  const labels = moment.options.labels === 'detailed' ? [...row.labels, ...(row.detailedLabels ?? [])] : row.labels;
-  const projection = PROJECTIONS[row.source.from] as (source: Source, context: Context) => Point[];
-  const additive = row.type === 'gauge' && row.source.from === 'sum';
-  return { ...row, additive, points: projection(row.source, { ...moment, row, labels }) };
+  const { name, type, help, source } = row;
+  const { scene, exporter, options, conflicts } = moment;
+  const labels = options.labels === 'detailed' ? [...row.labels, ...(row.detailedLabels ?? [])] : row.labels;
+  const projection = PROJECTIONS[source.from] as (source: Source, context: Context) => Point[];
+  const points = projection(source, { row, labels, scene, exporter, options, conflicts });
+  return { name, type, help, additive: type === 'gauge' && source.from === 'sum', points };
 }
 
 function projectWorkers({ value }: From<'worker'>, { scene, options }: Context): Point[] {

@@ -1,6 +1,6 @@
 /** From a thrown value to the label that tells it: short, and few different ones. */
 
-// A code as Node and databases have them (ECONNRESET, ERR_HTTP_…, 23505, HPE_…), not a message or an object.
+// A code as Node and databases have them (ECONNRESET, ERR_HTTP_..., 23505, HPE_...), not a message or an object.
 const CODE = /^[A-Z0-9][A-Z0-9_.-]{1,63}$/;
 const NAME = /^[\w.$-]{1,64}$/;
 const UNNAMED = 'Error';

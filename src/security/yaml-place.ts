@@ -58,7 +58,7 @@ export class Place {
     return this.#node === null || (isScalar(this.#node) && this.#node.value === null);
   }
 
-  /** An error that names this place. @param what - goes on behind its name: `is not one of …` */
+  /** An error that names this place. @param what - goes on behind its name: `is not one of ...` */
   problem(what: string): Error {
     return new Error(`line ${this.#line}: ${this.#name || 'the file'} ${what}`);
   }
