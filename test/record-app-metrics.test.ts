@@ -38,6 +38,53 @@ describe('what the app records', () => {
     ]);
   });
 
+  it('is collected piece by piece where it is much, whatever is recorded between two pieces, and each is counted once', (t) => {
+    const sets = 20_000;
+    const { meter, collectNow, collectSome, stop, series } = startRecording(t, { maxSeries: sets });
+    stop();
+    const counter = meter.createCounter('jobs');
+    const wait = meter.createHistogram('wait');
+    const countAll = () => {
+      for (let id = 0; id < sets; id += 1) {
+        counter.add(1, { id });
+        wait.record(1, { id });
+      }
+    };
+    const told = () => [
+      series('jobs').reduce((sum, [, [value = 0]]) => sum + value, 0),
+      series('wait').reduce((sum, [, [value = 0]]) => sum + value, 0),
+    ];
+    countAll();
+    assert.equal(collectSome(), false, 'a part of it');
+    const [jobs = 0, waits = 0] = told();
+    assert.ok(jobs > 0 && jobs + waits < 2 * sets, `${jobs} and ${waits} of ${sets}`);
+    countAll();
+    let rounds = 1;
+    while (!collectSome()) rounds += 1;
+    assert.ok(rounds > 1, 'in more than one');
+    // What was recorded between two pieces into sets that had been collected before is left for the next round.
+    const atLeast = told();
+    assert.ok(atLeast[0]! >= sets && atLeast[1]! >= sets, String(atLeast));
+    while (!collectSome());
+    assert.deepEqual(told(), [2 * sets, 2 * sets]);
+
+    countAll();
+    assert.equal(collectSome(), false);
+    countAll();
+    collectNow();
+    assert.deepEqual(told(), [4 * sets, 4 * sets], 'at the end of the process all of it, at once');
+    collectNow();
+    assert.deepEqual(told(), [4 * sets, 4 * sets]);
+  });
+
+  it('is collected by itself, however much', async (t) => {
+    const sets = 20_000;
+    const { meter, series } = startRecording(t, { maxSeries: sets });
+    const counter = meter.createCounter('jobs');
+    for (let id = 0; id < sets; id += 1) counter.add(1, { id });
+    await until(() => series('jobs').reduce((sum, [, [value = 0]]) => sum + value, 0) === sets, 'all of it');
+  });
+
   it('is told with name, unit, description, kind and scope', (t) => {
     const { meter, collectNow, descriptors } = startRecording(t);
     meter.createCounter('c', { unit: 's', description: 'd' }).add(1);

@@ -20,7 +20,7 @@ export function startRecording(
   const failures = new Failures(table);
   const path = join(freshDirectory(owner), 'own.snapshot');
   const writer = new SnapshotWriter({ path, identity: IDENTITY, table, flushIntervalMs: 10, onStateChange: () => {} });
-  const { provider, collectNow, stop } = startAppMetrics({
+  const { provider, collectNow, collectSome, stop } = startAppMetrics({
     table,
     writer,
     failures,
@@ -52,5 +52,5 @@ export function startRecording(
     metrics()
       .metrics.map(({ descriptor }) => descriptor)
       .filter(({ scope }) => scope !== OWN_SCOPE);
-  return { provider, meter: provider.getMeter('app'), collectNow, stop, path, series, descriptors, table };
+  return { provider, meter: provider.getMeter('app'), collectNow, collectSome, stop, path, series, descriptors, table };
 }

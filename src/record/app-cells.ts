@@ -51,13 +51,9 @@ export class AppCells {
     this.#types = types;
   }
 
-  /** Adds deltas to their cells. @returns how many data points there were */
-  add(scopes: readonly ScopeMetrics[]): number {
-    let points = 0;
-    this.#add(scopes, false, () => {
-      points += 1;
-    });
-    return points;
+  /** Adds deltas to their cells. */
+  add({ scope, metrics }: ScopeMetrics): void {
+    for (const data of metrics) this.#add(data, scope.name, false);
   }
 
   /** Adds what observable instruments tell now. Gauges and amounts that they told of before and now do not are not shown. */
@@ -66,11 +62,12 @@ export class AppCells {
     this.#withheld.clear();
     const told = new Set<number>();
     const gauges = new Set<number>();
-    this.#add(scopes, true, (cell, kind) => {
+    const tell = (cell: number, kind: MetricKind) => {
       told.add(cell);
       if (kind === 'gauge') gauges.add(cell);
       if (kind === 'updowncounter') this.#amounts.add(cell);
-    });
+    };
+    for (const { scope, metrics } of scopes) for (const data of metrics) this.#add(data, scope.name, true, tell);
     const { values } = this.#table;
     for (const cell of this.#shownGauges) if (!told.has(cell)) values[cell + 1] = 0;
     this.#shownGauges = gauges;
@@ -98,22 +95,19 @@ export class AppCells {
     this.#table.values[cell]! += 1;
   }
 
-  #add(scopes: readonly ScopeMetrics[], observed: boolean, onPoint: (cell: number, kind: MetricKind) => void): void {
-    for (const { scope, metrics } of scopes) {
-      for (const data of metrics) {
-        const metric = data.dataPoints.length === 0 ? undefined : this.#metric(data, scope.name, observed);
-        for (const { attributes, value } of metric ? data.dataPoints : []) {
-          const { descriptor } = metric!;
-          const cell = this.#cell(metric!, attributes);
-          if (descriptor.kind === 'gauge') {
-            this.#table.values[cell] = value as number;
-            this.#table.values[cell + 1] = this.#setAtMonotonicMs(attributes);
-          } else if (!accumulate(this.#table.values, cell, descriptor, value)) {
-            this.#failures.count('value', `${descriptor.name} has come to more than a number can hold`);
-          }
-          onPoint(cell, descriptor.kind);
-        }
+  #add(data: MetricData, scope: string, observed: boolean, onPoint?: (cell: number, kind: MetricKind) => void): void {
+    const metric = data.dataPoints.length === 0 ? undefined : this.#metric(data, scope, observed);
+    if (!metric) return;
+    const { descriptor } = metric;
+    for (const { attributes, value } of data.dataPoints) {
+      const cell = this.#cell(metric, attributes);
+      if (descriptor.kind === 'gauge') {
+        this.#table.values[cell] = value as number;
+        this.#table.values[cell + 1] = this.#setAtMonotonicMs(attributes);
+      } else if (!accumulate(this.#table.values, cell, descriptor, value)) {
+        this.#failures.count('value', `${descriptor.name} has come to more than a number can hold`);
       }
+      onPoint?.(cell, descriptor.kind);
     }
   }
 

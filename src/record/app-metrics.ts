@@ -7,10 +7,11 @@ import { createRequire } from 'node:module';
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { MeterProvider } from '@opentelemetry/api';
-import type { MetricData, MetricProducer, ScopeMetrics, ViewOptions } from '@opentelemetry/sdk-metrics';
+import type { MetricProducer, ScopeMetrics, ViewOptions } from '@opentelemetry/sdk-metrics';
 import type { Attributes, SeriesTable } from '../snapshot/series-table.ts';
 import type { SnapshotWriter } from '../snapshot/writer.ts';
 import { AppCells } from './app-cells.ts';
+import { DeltaStorage, type Storage } from './delta-storage.ts';
 import type { Failures } from './failures.ts';
 import { Instruments } from './instruments.ts';
 
@@ -29,14 +30,19 @@ export interface AppMetrics {
   readonly provider: MeterProvider;
   /** Takes over what was recorded since the last collection, at once; for the end of the process. @throws never */
   collectNow(): void;
+  /** Takes over a part of it that the loop does not feel. @returns whether that was the rest. @throws never */
+  collectSome(): boolean;
   stop(): void;
 }
 
 // The app's instruments are published between ten times and once a second.
 const MIN_SPACING_MS = 100;
 const MAX_SPACING_MS = 1000;
-// Collecting may take one part in this many of a core's time.
+// Collecting may take one part in this many of a core's time, and hold up the loop for so long at once.
 const COST_DIVISOR = 100;
+const PIECE_MS = 0.5;
+// Between two pieces the app has its turn.
+const PAUSE_MS = 1;
 
 const now = performance.now.bind(performance);
 
@@ -92,30 +98,47 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
     providers,
     failures,
     setAtMs,
+    delta: sdk.AggregationTemporality.DELTA,
     onOverflow: (metric) => cells.countOverflow(metric),
     callbackTimeoutMs: options.observableIntervalMs,
   });
+  // What is left of the collection that is under way, what it has taken so far, and whether it had anything.
+  let round: Generator<ScopeMetrics> | undefined;
+  let spentMs = 0;
+  let hasChanged = false;
   let observedAtMs = Number.NEGATIVE_INFINITY;
   let observing = false;
   let timer = setTimeout(tick, MIN_SPACING_MS).unref();
 
-  function collectNow(): number {
-    const points = cells.add(collectSynchronously(synchronous.source));
-    if (points > 0) options.writer.changed(now());
-    return points;
+  function collect(untilMs: number): boolean {
+    try {
+      round ??= recordedSince(synchronous.source);
+      for (let next = round.next(); !next.done; next = round.next()) {
+        cells.add(next.value);
+        hasChanged = true;
+        options.writer.changed(now());
+        if (now() >= untilMs) return false;
+      }
+    } catch (error) {
+      failures.count('collect', error);
+    }
+    round = undefined;
+    return true;
   }
 
   function tick(): void {
     const startMs = now();
-    let changed = 0;
-    try {
-      changed = collectNow();
-      observe(startMs);
-    } catch (error) {
-      failures.count('collect', error);
+    const isThrough = collect(startMs + PIECE_MS);
+    spentMs += now() - startMs;
+    if (!isThrough) {
+      timer = setTimeout(tick, PAUSE_MS).unref();
+      return;
     }
-    const spacing = changed === 0 ? MAX_SPACING_MS : (now() - startMs) * COST_DIVISOR;
-    timer = setTimeout(tick, Math.min(Math.max(spacing, MIN_SPACING_MS), MAX_SPACING_MS)).unref();
+    observe(startMs);
+    const spacing = hasChanged ? Math.max(spentMs * COST_DIVISOR, MIN_SPACING_MS) : MAX_SPACING_MS;
+    timer = setTimeout(tick, Math.min(spacing, MAX_SPACING_MS)).unref();
+    hasChanged = false;
+    spentMs = 0;
   }
 
   function observe(startMs: number): void {
@@ -139,12 +162,11 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
   return {
     provider: { getMeter: (...args) => instruments.getMeter(...args) },
     collectNow() {
-      try {
-        collectNow();
-      } catch (error) {
-        failures.count('collect', error);
-      }
+      // Of a round that is under way the rest, then what has come meanwhile.
+      if (round) collect(Number.POSITIVE_INFINITY);
+      collect(Number.POSITIVE_INFINITY);
     },
+    collectSome: () => collect(now() + PIECE_MS),
     stop() {
       clearTimeout(timer);
     },
@@ -152,9 +174,9 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
 }
 
 // The SDK's own collect() is asynchronous only because it waits for observable callbacks; there are none here, and on
-// `exit` no promise is run any more. This does what its MeterSharedState.collect does behind that wait. The versions
-// in package.json are exact for this reason, and test/record-app-metrics.test.ts holds it on both lines.
-function collectSynchronously(source: MetricProducer | undefined): ScopeMetrics[] {
+// `exit` no promise is run any more. This finds the storages as its MeterSharedState.collect does behind that wait. The
+// versions in package.json are exact for this reason, and test/record-app-metrics.test.ts holds it on both lines.
+function* recordedSince(source: MetricProducer | undefined): Generator<ScopeMetrics> {
   const collector = source as unknown as {
     _sharedState: {
       meterSharedStates: Map<
@@ -163,14 +185,13 @@ function collectSynchronously(source: MetricProducer | undefined): ScopeMetrics[
       >;
     };
   };
-  type Storage = { collect(collector: unknown, time: [number, number]): MetricData | undefined };
-  const nowMs = Date.now();
-  const time: [number, number] = [Math.floor(nowMs / 1000), (nowMs % 1000) * 1e6];
-  return [...collector._sharedState.meterSharedStates.values()].map((state) => ({
-    scope: state._instrumentationScope,
-    metrics: state.metricStorageRegistry
-      .getStorages(collector)
-      .map((storage) => storage.collect(collector, time))
-      .filter((data) => data !== undefined),
-  }));
+  for (const {
+    _instrumentationScope: scope,
+    metricStorageRegistry,
+  } of collector._sharedState.meterSharedStates.values()) {
+    for (const { _deltaMetricStorage: storage } of metricStorageRegistry.getStorages(collector)) {
+      if (!(storage instanceof DeltaStorage)) continue;
+      for (const data of storage.collect()) yield { scope, metrics: [data] };
+    }
+  }
 }

@@ -1,6 +1,7 @@
 /** The attribute sets of one of the app's metrics: each kept once, as a copy that is ours, and never more than the cap. */
 import type { Attributes } from '../snapshot/series-table.ts';
 import { keyOfAttributes, tameAttributes } from './attributes.ts';
+import type { Accumulation } from './delta-storage.ts';
 
 /** What measurements above the cap are recorded with. */
 export const OVERFLOW_ATTRIBUTES: Attributes = Object.freeze({ 'otel.metric.overflow': true });
@@ -11,6 +12,8 @@ export interface AttributeSet {
   readonly key: string;
   /** Frozen; the same object each time. */
   readonly attributes: Attributes;
+  /** What was recorded with it since the last collection. */
+  accumulation: Accumulation | undefined;
 }
 
 export interface AttributeSetsOptions {
@@ -25,7 +28,7 @@ export interface AttributeSetsOptions {
 /** Gives each measurement the set that it is recorded with. */
 export class AttributeSets {
   /** The set of what is above the cap. */
-  readonly overflow: AttributeSet = { key: OVERFLOW_KEY, attributes: Object.freeze({ ...OVERFLOW_ATTRIBUTES }) };
+  readonly overflow: AttributeSet = newSet(OVERFLOW_KEY, { ...OVERFLOW_ATTRIBUTES });
   readonly #options: AttributeSetsOptions;
   readonly #sets = new Map<string, AttributeSet>();
 
@@ -35,10 +38,10 @@ export class AttributeSets {
 
   /**
    * @param given - the app's, whatever it is; neither kept nor changed
-   * @param givenKey - of `keyOfAttributes`, where it is known
    * @throws never
    */
-  take(given: unknown, givenKey = keyOfAttributes(given)): AttributeSet {
+  take(given: unknown): AttributeSet {
+    const givenKey = keyOfAttributes(given);
     const known = givenKey === undefined ? undefined : this.#sets.get(givenKey);
     if (known) return known;
     const { attributes, problem } = tameAttributes(given);
@@ -52,8 +55,12 @@ export class AttributeSets {
       this.#options.onOverflow();
       return this.overflow;
     }
-    const set = { key, attributes: Object.freeze(attributes) };
+    const set = newSet(key, attributes);
     this.#sets.set(key, set);
     return set;
   }
+}
+
+function newSet(key: string, attributes: Attributes): AttributeSet {
+  return { key, attributes: Object.freeze(attributes), accumulation: undefined };
 }

@@ -25,6 +25,8 @@ export interface InstrumentsOptions {
   readonly onOverflow: (metric: string) => void;
   /** See DeltaStorage. */
   readonly setAtMs: WeakMap<Attributes, number>;
+  /** See DeltaStorage. */
+  readonly delta: number;
   readonly callbackTimeoutMs: number;
 }
 
@@ -120,7 +122,7 @@ export class Instruments {
 
   // Instruments of one name share their storages.
   #bound(storage: Storage): void {
-    const { failures, onOverflow, setAtMs } = this.#options;
+    const { failures, onOverflow, setAtMs, delta } = this.#options;
     const replaced = storage._deltaMetricStorage;
     if (!replaced || replaced instanceof DeltaStorage) return;
     const { name } = storage._instrumentDescriptor;
@@ -129,7 +131,7 @@ export class Instruments {
       onProblem: (problem) => failures.count('attributes', `those of ${name} ${problem}`),
       onOverflow: () => onOverflow(name),
     });
-    storage._deltaMetricStorage = new DeltaStorage(replaced, { sets, setAtMs });
+    storage._deltaMetricStorage = new DeltaStorage(storage, replaced, { sets, setAtMs, delta });
   }
 
   // Measures nothing, and tells how much that was.
