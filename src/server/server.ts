@@ -155,6 +155,8 @@ function isMistake({ status }: Answer): boolean {
   return status >= 400 && status < 500;
 }
 
+// Without a user in it, which RFC 9110, 4.2.4, takes for an error.
+const ABSOLUTE_FORM = /^https?:\/\/[^/?#@]+(?=[/?]|$)/i;
 const NO_BYTES = Buffer.alloc(0);
 const ALLOW = { Allow: 'GET, HEAD' };
 
@@ -178,13 +180,18 @@ async function answerOf(
   if (refusal) return refusal;
   if (req.headers.host === undefined && req.httpVersion === '1.1')
     return { ...plain(400, 'a request names its host'), refused: 'malformed' };
-  const path = (req.url ?? '/').split('?', 1)[0]!;
+  const path = pathOf(req.url ?? '/');
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (!route) return plain(404, `not here; there are ${named(routes).join(' and ')}`);
   if (req.method !== 'GET' && req.method !== 'HEAD') return plain(405, 'GET and HEAD only', ALLOW);
   if (hasBody(req)) return plain(413, 'a request has no body here');
   if (!deliveries.begin(res)) return busy();
   return route(req).catch(failed);
+}
+
+// RFC 9112, 3.2.2: what a forward proxy sends is taken, too. Whose address it is asked under is of no account here.
+function pathOf(target: string): string {
+  return target.replace(ABSOLUTE_FORM, '').split('?', 1)[0] || '/';
 }
 
 // Those that somebody may mean to write; the files of a page are asked for by it.
