@@ -35,6 +35,7 @@ const SHARED = [
   'first-server.ts',
   'late-meter.ts',
   'nearest-name.ts',
+  'no-group.ts',
   'optional-package.ts',
   'started-threads.ts',
   'status-document.ts',
