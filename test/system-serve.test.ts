@@ -23,6 +23,8 @@ describe('serve', () => {
     await sidecar.says(SERVES, 'stderr');
     assert.doesNotMatch(sidecar.output.stderr, /nobody is/);
     await app.says(/has handed over/, 'stderr');
+    // A member needs up to a second to see that.
+    assert.doesNotMatch(sidecar.output.stderr, /is taken/);
     const url = `http://127.0.0.1:${port}/metrics`;
     assert.equal(requests(await scraped(url)), 3);
     await ask(app.port, 2);
