@@ -2,6 +2,8 @@
  * `gunicorn-otel serve`: the exporter of a group as a process of its own, a sidecar. It takes the lead from the members,
  * which take it back when this process ends. With `--redis` that of all groups that forward to one Redis.
  */
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
 import { setInterval } from 'node:timers';
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { readSettings, type Settings } from './config.ts';
@@ -10,6 +12,7 @@ import { GunicornOtelError } from './errors.ts';
 import { type Exporter, startExporter } from './export/exporter.ts';
 import { startFleet } from './export/fleet.ts';
 import { groupName } from './group-name.ts';
+import { noneIn } from './no-group.ts';
 import { diagLogger, report, setLogLevel } from './report.ts';
 import { createGroupDirectory, isDeserted, liveGroups, removeGroup } from './snapshot/group.ts';
 import { type Holder, type Lead, LeaderWatch, readLeader, releaseLead, takeLead } from './snapshot/leader.ts';
@@ -122,13 +125,27 @@ class Sidecar {
 }
 
 function named(settings: Settings): () => string {
-  const { path, problem } = createGroupDirectory(settings.multiprocDirectory, groupName(settings, {}));
-  if (!problem) return () => path;
-  removeGroup(path);
-  throw new GunicornOtelError(
-    'GUNICORN_OTEL_ERR_DIRECTORY',
-    `PROMETHEUS_MULTIPROC_DIR=${settings.multiprocDirectory} cannot be used (${problem}): nobody would look elsewhere`,
-  );
+  const { multiprocDirectory: base, group } = settings;
+  const wasThere = existsSync(base);
+  const { path, problem } = createGroupDirectory(base, groupName(settings, {}));
+  if (problem) {
+    removeGroup(path);
+    throw new GunicornOtelError(
+      'GUNICORN_OTEL_ERR_DIRECTORY',
+      `PROMETHEUS_MULTIPROC_DIR=${base} cannot be used (${problem}): nobody would look elsewhere`,
+    );
+  }
+  if (isDeserted(path)) {
+    const where = wasThere ? base : `${base}, which was not there and has been made`;
+    report('info', `nobody is in the group ${group} of ${where}: somebody is waited for${othersIn(base)}`);
+  }
+  return () => path;
+}
+
+// One of them may be meant.
+function othersIn(base: string): string {
+  const others = liveGroups(base).map((path) => basename(path));
+  return others.length === 0 ? '' : `; there is somebody in ${others.join(', ')}`;
 }
 
 let told = '';
@@ -138,7 +155,7 @@ function onlyLiveGroup(base: string): string | undefined {
   if (groups.length === 1) return groups[0];
   const line =
     groups.length === 0
-      ? `no group lives in ${base} yet: it is waited for`
+      ? `${noneIn(base)}: one is waited for`
       : `${groups.length} groups live in ${base} (${groups.join(', ')}): set GUNICORN_OTEL_GROUP in their processes and here, or --group`;
   if (line !== told) report('info', line);
   told = line;

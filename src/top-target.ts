@@ -5,11 +5,14 @@ import { readSettings, type Settings } from './config.ts';
 import { loadConfigModule } from './config-module.ts';
 import { EXPORTER_FILE } from './export/endpoint.ts';
 import { groupName } from './group-name.ts';
+import { noneIn } from './no-group.ts';
 import { wantsTls } from './security/tls.ts';
 import { liveGroups } from './snapshot/group.ts';
 
 /** Where the status document is; or why that cannot be said, and whether something was named wrongly. */
-export type Target = { readonly url: URL } | { readonly problem: string; readonly misused: boolean };
+export type Target =
+  /** `missing`: a line on what would have been asked instead, had it been found. */
+  { readonly url: URL; readonly missing?: string } | { readonly problem: string; readonly misused: boolean };
 
 // What people have in front of them: the page's address, that of the scrapes, that of the document.
 const KNOWN_PATHS = /\/(?:metrics|healthz|status\.json)?$/;
@@ -36,12 +39,12 @@ export function foundTarget(env: NodeJS.ProcessEnv, cwd: string): Target {
     return { problem: [many, ...lines, 'that is, top ADDRESS'].join('\n'), misused: true };
   }
   const { metricsPort, multiprocDirectory, group } = settings;
-  if (group) return { problem: `no group ${group} lives in ${multiprocDirectory}`, misused: false };
+  const missing = noneIn(multiprocDirectory, `group${group && ` ${group}`} with an endpoint`);
+  if (group) return { problem: missing, misused: false };
   if (metricsPort === 0) {
-    const problem = `no group lives in ${multiprocDirectory}, and PROMETHEUS_METRICS_PORT is 0: name the address`;
-    return { problem, misused: false };
+    return { problem: `${missing}, and PROMETHEUS_METRICS_PORT is 0: name the address`, misused: false };
   }
-  return { url: new URL(`${wantsTls(settings) ? 'https' : 'http'}://127.0.0.1:${metricsPort}/status.json`) };
+  return { url: new URL(`${wantsTls(settings) ? 'https' : 'http'}://127.0.0.1:${metricsPort}/status.json`), missing };
 }
 
 function endpoints(settings: Settings): { url: URL; path: string }[] {

@@ -39,10 +39,12 @@ export type TopEnd = { readonly problem: string; readonly misused: boolean } | u
 export async function top(options: TopOptions, { stdin, stdout, env, cwd }: TopSurroundings): Promise<TopEnd> {
   const target = options.url === undefined ? foundTarget(env, cwd) : namedTarget(options.url);
   if ('problem' in target) return target;
-  const { url } = target;
+  const { url, missing } = target;
   const lookOnce = () => look(url, options.access);
   const first = await lookOnce();
-  if ('trouble' in first) return { problem: first.trouble, misused: false };
+  if ('trouble' in first) {
+    return { problem: missing ? `${first.trouble}; ${missing}` : first.trouble, misused: false };
+  }
   const view = firstView(options.sort);
   if (stdout.isTTY && env['TERM'] !== 'dumb' && !options.once && !options.json) {
     // https://no-color.org: set and not empty.

@@ -36,6 +36,7 @@ const SHARED = [
   'late-meter.ts',
   'manifest.ts',
   'nearest-name.ts',
+  'no-group.ts',
   'optional-package.ts',
   'started-threads.ts',
   'status-document.ts',

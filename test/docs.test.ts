@@ -1,5 +1,6 @@
 /** Documents held against the code, both ways. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -100,7 +101,11 @@ test('docs/architecture.md tells every file of the top and of record/', () => {
   assert.deepEqual(told.sort(), there.sort());
 });
 
-test('links between documents lead somewhere', () => {
+test('links of documents that are packed lead to what is packed, but those of pictures', () => {
+  const [{ files }] = JSON.parse(
+    execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT, encoding: 'utf8' }),
+  ) as [{ files: { path: string }[] }];
+  const packed = new Set(files.flatMap(({ path }) => [path, ...parentsOf(path)]));
   const anchorsOf = (path: string) =>
     [...read(path).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
       title!
@@ -108,15 +113,26 @@ test('links between documents lead somewhere', () => {
         .replaceAll(/[^\w\- ]/g, '')
         .replaceAll(' ', '-'),
     );
-  for (const path of DOCUMENTS) {
-    for (const [, target] of read(path).matchAll(/\]\(([^)]+)\)/g)) {
+  const documents = [...packed].filter((path) => path.endsWith('.md'));
+  for (const document of DOCUMENTS) assert.ok(documents.includes(document), document);
+  for (const path of documents) {
+    for (const [, picture, target] of read(path).matchAll(/(!?)\[[^\]]*\]\(([^)]+)\)/g)) {
       if (/^https?:/.test(target!)) continue;
       const [file, anchor] = target!.split('#') as [string, string?];
       const found = file === '' ? path : join(dirname(path), file);
-      assert.ok(existsSync(new URL(found, ROOT)), `${path}: ${target}`);
+      // In a tarball there is its text.
+      assert.ok(picture ? existsSync(new URL(found, ROOT)) : packed.has(found), `${path}: ${target}`);
       if (anchor) assert.ok(anchorsOf(found).includes(anchor), `${path}: ${target}`);
     }
   }
+});
+
+test('the tests that docs/aggregation.md names exist', () => {
+  const named = read('docs/aggregation.md').match(
+    /(?<=`)(?:aggregate|catalogue|group|model|snapshot|system)-[a-z-]+(?=`)/g,
+  );
+  assert.ok(named!.length > 30);
+  for (const name of named!) assert.ok(existsSync(new URL(`test/${name}.test.ts`, ROOT)), name);
 });
 
 test('the settings that documents name exist', () => {
@@ -173,6 +189,12 @@ test('every decision is in the index, and every entry of the index is there', ()
   const listed = [...read('docs/decisions/README.md').matchAll(/\]\(([^)]+)\)/g)].map(([, file]) => file!);
   assert.deepEqual(listed.sort(), files.sort());
 });
+
+// The directories that a path is in.
+function parentsOf(path: string): string[] {
+  const parent = dirname(path);
+  return parent === '.' ? [] : [parent, ...parentsOf(parent)];
+}
 
 // Rows of Markdown tables whose first cell is a name in backquotes that matches.
 function tableRows(path: string, name: RegExp): string[][] {

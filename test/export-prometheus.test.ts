@@ -95,9 +95,13 @@ describe('a scrape', () => {
       await new Promise((resolve) => setTimeout(resolve, 30));
       return result([gauge('a', 1), gauge('b', 2)]);
     });
-    await scraper.scrape();
+    const samples = parseExposition(String(await scraper.scrape()));
     const { lastScrapeSeconds, ...stats } = scraper.stats;
-    assert.deepEqual(stats, { scrapes: 1, scrapeErrors: 0, series: 2 });
+    assert.deepEqual(
+      samples.map(({ name }) => name),
+      ['target_info', 'a', 'b'],
+    );
+    assert.deepEqual(stats, { scrapes: 1, scrapeErrors: 0, series: samples.length });
     assert.ok(lastScrapeSeconds >= 0.025 && lastScrapeSeconds < 5);
   });
 });

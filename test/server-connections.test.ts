@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { MAX_CONNECTIONS } from '../src/server/connections.ts';
+import { MAX_DELIVERIES } from '../src/server/deliveries.ts';
 import { atEnd, until } from './processes.ts';
 import { LONG, PROTOCOLS, type Served, serve } from './served-endpoint.ts';
 
@@ -73,6 +74,23 @@ for (const protocol of PROTOCOLS) {
       await until(async () => (await served.connections()) <= MAX_CONNECTIONS, 'one has given way');
       socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\nX-Right: 1\r\n\r\n');
       await until(() => received.text.endsWith(LONG), 'the newcomer is answered');
+    });
+
+    it('that are told to come again give way as well while they do not take that', async (t) => {
+      const served = await serve(t, { scrape: () => new Promise(() => {}) }, protocol);
+      for (let i = 0; i < MAX_DELIVERIES; i += 1) await served.open('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+      await until(() => served.requests() === MAX_DELIVERIES, 'as many as there may be are being answered');
+      served.server.prependListener('request', ({ headers, socket }) => {
+        if (!headers['x-takes']) Object.assign(socket, { _write() {}, _writev() {} });
+      });
+      for (let i = MAX_DELIVERIES; i < MAX_CONNECTIONS; i += 1) {
+        await served.open('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+      }
+      await until(() => served.refused.get('busy') === MAX_CONNECTIONS - MAX_DELIVERIES, 'the others are refused');
+      const { socket, received } = await served.open();
+      await until(async () => (await served.connections()) <= MAX_CONNECTIONS, 'one has given way');
+      socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\nX-Takes: 1\r\n\r\n');
+      await until(() => received.text.startsWith('HTTP/1.1 503 '), 'the newcomer is told so');
     });
 
     it('give way in the order in which they were answered last, or came', async (t) => {

@@ -17,6 +17,7 @@ const SAFE = {
   'x-frame-options': 'DENY',
 };
 const HOST = 'Host: x\r\n';
+const PAGE = { status: 200, type: 'text/plain', body: 'a page\n' };
 
 for (const protocol of PROTOCOLS) {
   describe(`over ${protocol}`, () => {
@@ -38,8 +39,12 @@ for (const protocol of PROTOCOLS) {
         'metrics',
         '*',
         '/METRICS',
-        'http://x/metrics',
-        'https://x/metrics',
+        'http://x//metrics',
+        'http://x/metrics/',
+        'http://x:1@y/metrics',
+        'http:///metrics',
+        'http:/metrics',
+        'ftp://x/metrics',
         '/metrics#x',
         '/__proto__',
         '/constructor',
@@ -50,6 +55,23 @@ for (const protocol of PROTOCOLS) {
         assert.match(received.text, /^HTTP\/1\.1 40[04] /, target);
         assert.doesNotMatch(received.text, /a comment/, target);
         assertSafe(received.text);
+      }
+    });
+
+    it('a target with scheme and host in front, as a forward proxy sends it, is the same path', async (t) => {
+      const { open } = await serve(t, { routes: { '/': async () => PAGE } }, protocol);
+      for (const [target, body] of [
+        ['http://x/metrics', LONG],
+        ['https://x/metrics', LONG],
+        ['HTTP://x:9090/metrics?name[]=y', LONG],
+        ['http://[::1]:9090/metrics', LONG],
+        ['http://x', PAGE.body],
+        ['http://x?y', PAGE.body],
+      ] as const) {
+        const { received, closed } = await open(`GET ${target} HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`);
+        await closed();
+        assert.match(received.text, /^HTTP\/1\.1 200 /, target);
+        assert.ok(received.text.endsWith(body), target);
       }
     });
 

@@ -85,7 +85,7 @@ for (const protocol of PROTOCOLS) {
         [`GET /metrics/ ${HOSTS}`, 404],
         [`GET /%6detrics ${HOSTS}`, 404],
         [`GET /healthz/../metrics ${HOSTS}`, 404],
-        [`GET http://x/metrics ${HOSTS}`, 404],
+        [`GET http://x/healthz ${HOSTS}`, 200],
         [`POST /metrics ${HOSTS}`, 405],
         [`GET /metrics ${HOSTS}x: ${'y'.repeat(9000)}\r\n`, 431],
         [`GET /metrics ${HOSTS}Content-Length: 3\r\n`, 413],

@@ -227,6 +227,44 @@ describe('the page', { skip: NO_CHROMIUM !== false }, () => {
     }
   }
 
+  it('shows its tables as cards on a phone: nothing scrolls sideways, values have their titles, and it is sorted', async (t) => {
+    const { page } = await openPage(t, browser, { viewport: { width: 360, height: 800 } });
+    await canned(page, { workers: 5, routes: 6 }, troubled);
+    await page.goto(home);
+    await page.locator('#attention', { hasText: 'stuck' }).waitFor();
+    for (const [table, rows] of [
+      ['workers', 5],
+      ['routes', 6],
+    ] as const) {
+      const { wide, seen, titles, shown } = await page.evaluate<
+        Record<'titles' | 'shown', string[]> & Record<'wide' | 'seen', number>
+      >(
+        `(() => {
+          const table = document.getElementById('${table}');
+          const titleOf = (cell) => getComputedStyle(cell, '::before').content.match(/^"(.*?)"/)?.[1] ?? '';
+          return {
+            wide: table.parentElement.scrollWidth,
+            seen: table.parentElement.clientWidth,
+            titles: [...table.tHead.rows[0].cells].map((cell) => cell.textContent),
+            shown: [...table.tBodies[0].rows[0].cells].map(titleOf),
+          };
+        })()`,
+      );
+      assert.equal(wide, seen, table);
+      assert.deepEqual(
+        shown,
+        titles.map((title) => (/^(worker|mark|method|route)$/.test(title) ? '' : title)),
+      );
+      const box = page.locator(`section:has(#${table})`);
+      // For those who hear it, it is a table as on any screen.
+      assert.equal(await box.getByRole('row').count(), rows + 1);
+      assert.equal(await box.getByRole('columnheader').count(), titles.length);
+      assert.equal(await box.getByRole('rowheader').count(), rows);
+    }
+    await page.getByRole('button', { name: 'age' }).click();
+    assert.match((await page.locator('#workers tbody th').first().textContent())!, /^worker_2_/);
+  });
+
   it('marks stuck, slow and leaking workers by word and symbol, and announces them once', async (t) => {
     const { page } = await openPage(t, browser);
     await page.clock.install();

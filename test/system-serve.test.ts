@@ -21,7 +21,10 @@ describe('serve', () => {
     await ask(app.port, 3);
     const sidecar = serve(t, ['--dir', app.directory, '--group', 'shop'], { PROMETHEUS_METRICS_PORT: port });
     await sidecar.says(SERVES, 'stderr');
+    assert.doesNotMatch(sidecar.output.stderr, /nobody is/);
     await app.says(/has handed over/, 'stderr');
+    // A member needs up to a second to see that.
+    assert.doesNotMatch(sidecar.output.stderr, /is taken/);
     const url = `http://127.0.0.1:${port}/metrics`;
     assert.equal(requests(await scraped(url)), 3);
     await ask(app.port, 2);
@@ -97,6 +100,25 @@ describe('serve', () => {
     const sidecar = serve(t, ['--dir', '/proc/none', '--group', 'shop']);
     assert.equal((await sidecar.ended()).code, 1);
     assert.match(sidecar.output.stderr, /^gunicorn-otel: PROMETHEUS_MULTIPROC_DIR=\/proc\/none cannot be used \(.*\n$/);
+  });
+
+  it('says that nobody is there, where it has made the directory itself, and who is instead', async (t) => {
+    const directory = join(freshDirectory(t), 'mistyped');
+    const alone = serve(t, ['--dir', directory]);
+    await alone.says(/no group lives in .*mistyped, which is not there: one is waited for/, 'stderr');
+    assert.ok(!existsSync(directory));
+    const sidecar = serve(t, ['--dir', directory, '--group', 'shop']);
+    await sidecar.says(
+      /nobody is in the group shop of .*mistyped, which was not there and has been made: somebody is waited for\n/,
+      'stderr',
+    );
+    await sidecar.says(SERVES, 'stderr');
+    await startApp(t, 'counts-its-answers.mjs', { directory, env: { GUNICORN_OTEL_GROUP: 'shop' } });
+    const other = serve(t, ['--dir', directory, '--group', 'shops']);
+    await other.says(
+      /nobody is in the group shops of .*mistyped: somebody is waited for; there is somebody in group-shop\n/,
+      'stderr',
+    );
   });
 
   it('leaves nothing of a group that nobody is left in', async (t) => {

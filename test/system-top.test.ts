@@ -7,7 +7,7 @@ import { describe, it, type TestContext } from 'node:test';
 import type { Status } from '../src/status-document.ts';
 import { CLI, runCli } from './cli.ts';
 import { endless } from './endless.ts';
-import { atEnd, type Cluster, freePort, type Owner, ROOT, startCluster, until } from './processes.ts';
+import { atEnd, type Cluster, freePort, freshDirectory, type Owner, ROOT, startCluster, until } from './processes.ts';
 import { request, requests } from './requests.ts';
 import { aRoute, aStatus, aWorker, startStatusServer } from './status-server.ts';
 import { NO_TMUX, startTerminal, type Terminal } from './tmux.ts';
@@ -137,6 +137,11 @@ describe('top, through a pipe', () => {
     const { code, stdout, stderr } = await runCli(t, ['top', `http://127.0.0.1:${await freePort()}`]);
     assert.deepEqual([code, stdout], [1, '']);
     assert.match(stderr, /^gunicorn-otel: http:\S+: nobody listens there \(ECONNREFUSED\)\n$/);
+    const found = await runCli(t, ['top'], {
+      PROMETHEUS_MULTIPROC_DIR: join(freshDirectory(t), 'mistyped'),
+      PROMETHEUS_METRICS_PORT: String(await freePort()),
+    });
+    assert.match(found.stderr, /nobody listens there .*; no group with an endpoint .*mistyped, which is not there\n$/);
   });
 
   it('does not mind that nobody reads on', async (t) => {

@@ -24,6 +24,14 @@ function plain(status: Status, sort?: string): string[] {
 
 const titles = (line: string) => line.trim().split(/ +/);
 
+it('text has no table of events where there are none', () => {
+  assert.ok(plain(aStatus()).some((line) => /ago +at \(UTC\) +event/.test(line)));
+  const lines = plain({ ...aStatus(), events: [] });
+  assert.ok(!lines.some((line) => /event/.test(line)));
+  assert.deepEqual(lines.slice(-1), [''], 'and no line in its place');
+  assert.notEqual(lines.at(-2), '');
+});
+
 describe('a screen of 80 columns', () => {
   it('has the group in its first line, where it is in the second, both tables, the events and the keys', () => {
     const lines = screen(aStatus());

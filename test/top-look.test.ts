@@ -83,8 +83,10 @@ describe('without an address', () => {
     assert.equal(hrefOf(tls), 'https://127.0.0.1:9443/status.json');
     assert.match(
       hrefOf({ PROMETHEUS_METRICS_PORT: '0' }),
-      /no group lives in .* PROMETHEUS_METRICS_PORT is 0: name the address/,
+      /no group with an endpoint lives in .*none, which is not there, and PROMETHEUS_METRICS_PORT is 0: name the address/,
     );
+    writeFileSync(join(cwd, 'none'), '');
+    assert.match(hrefOf({ GUNICORN_OTEL_GROUP: 'x' }), /no group x with an endpoint .*none, which is no directory$/);
   });
 });
 

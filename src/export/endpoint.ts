@@ -14,8 +14,9 @@ import type { MetricsServer, ServerOptions } from '../server/server.ts';
 /** Where the endpoint is, for people and tools: in the group directory under this name. */
 export const EXPORTER_FILE = 'exporter.json';
 
-// A leader that has just died holds its port for a moment: that is no line, and its successor is not to wait for long.
-const RETRIES_MS = [50, 100, 200, 400];
+// A leader that has just died holds its port for a moment, one that a sidecar has taken the lead from for a second: that is no
+// line, and its successor is not to wait for long.
+const RETRIES_MS = [50, 100, 200, 400, 400, 400, 400];
 const RETRY_MS = 1000;
 const LOOK_MS = 1000;
 

@@ -21,6 +21,7 @@ export interface ScrapeStats {
   scrapes: number;
   scrapeErrors: number;
   lastScrapeSeconds: number;
+  /** Of the last one, target_info among them; a histogram is one. */
   series: number;
 }
 
@@ -77,7 +78,7 @@ export class Scraper {
       const resource = this.#hasTarget ? settledResource(resourceMetrics.resource) : undefined;
       this.stats.series = resourceMetrics.scopeMetrics
         .flatMap(({ metrics }) => metrics)
-        .reduce((sum, { dataPoints }) => sum + dataPoints.length, 0);
+        .reduce((sum, { dataPoints }) => sum + dataPoints.length, resource ? 1 : 0);
       return { rendered: { ...resourceMetrics, resource }, hasFailed: false };
     } catch (cause) {
       this.stats.scrapeErrors += 1;

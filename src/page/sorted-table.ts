@@ -64,10 +64,18 @@ export class SortedTable<Row> {
     this.#descending = !this.#sortColumn.isName;
     this.#body = options.table.createTBody();
     this.#headers = options.columns.map((column) => this.#header(column));
-    options.table
-      .createTHead()
-      .insertRow()
-      .append(...this.#headers);
+    const head = options.table.createTHead();
+    const titles = head.insertRow();
+    titles.append(...this.#headers);
+    // Where rows are cards some browsers would take them for no table any more.
+    for (const [element, role] of [
+      [options.table, 'table'],
+      [head, 'rowgroup'],
+      [titles, 'row'],
+      [this.#body, 'rowgroup'],
+    ] as const) {
+      element.role = role;
+    }
     this.#showOrder();
     // Lines are drawn where one sees them: most of two hundred workers are out of sight.
     this.#watch = new IntersectionObserver((entries) => {
@@ -107,9 +115,13 @@ export class SortedTable<Row> {
 
   #add(row: Row): RowView<Row> {
     const element = document.createElement('tr');
+    element.role = 'row';
     const cells = this.#options.columns.map((column, i): Cell => {
-      const cell = document.createElement(i === this.#options.rowHeader ? 'th' : 'td');
-      if (i === this.#options.rowHeader) cell.setAttribute('scope', 'row');
+      const isHeader = i === this.#options.rowHeader;
+      const cell = document.createElement(isHeader ? 'th' : 'td');
+      if (isHeader) cell.scope = 'row';
+      cell.role = isHeader ? 'rowheader' : 'cell';
+      cell.dataset['title'] = column.title;
       if (!column.isName) cell.className = 'number';
       const text = document.createElement(column.isName ? 'bdi' : 'span');
       cell.append(text);
@@ -169,7 +181,8 @@ export class SortedTable<Row> {
 
   #header(column: Column<Row>): HTMLTableCellElement {
     const header = document.createElement('th');
-    header.setAttribute('scope', 'col');
+    header.scope = 'col';
+    header.role = 'columnheader';
     if (!column.isName) header.className = 'number';
     const button = document.createElement('button');
     button.type = 'button';

@@ -13,6 +13,8 @@ const REALM = 'realm="gunicorn-otel metrics"';
 const BUSY_RETRY_SECONDS = 1;
 const SHA256_PREFIX = 'sha256:';
 const SALT_START = 7;
+// With all that can be compared and wait at once it is fewer than there may be connections.
+const MAX_SHARING = 8;
 
 /** One for the life of an endpoint; what it lets in by can be replaced at any time. */
 export class Gate {
@@ -21,7 +23,7 @@ export class Gate {
   /** Chooses for a user that nobody knows whose time he takes. */
   readonly #key = randomBytes(32);
   /** Of credentials that are being compared: who sends the same ones meanwhile gets the same answer. */
-  readonly #pending = new Map<string, Promise<Verdict>>();
+  readonly #pending = new Map<string, Pending>();
   #access: Access = { users: new Map(), tokens: new Map() };
   #rateLimit: RateLimit | undefined;
 
@@ -59,13 +61,15 @@ export class Gate {
     const digest = this.#verdicts.digestOf(credential);
     const known = this.#verdicts.of(digest);
     if (known !== undefined) return known === 'wrong' ? 'wrong' : 'right';
-    const isShared = this.#pending.has(digest);
-    const pending = this.#pending.get(digest) ?? this.#compare(credential, hashes, digest, asker);
+    const shared = this.#pending.get(digest);
+    if (shared && shared.askers >= MAX_SHARING) return 'busy';
+    const pending = shared ?? { verdict: this.#compare(credential, hashes, digest, asker), askers: 0 };
+    pending.askers += 1;
     this.#pending.set(digest, pending);
-    const verdict = await pending;
+    const verdict = await pending.verdict;
     if (this.#pending.get(digest) === pending) this.#pending.delete(digest);
     // Who asked first may have gone, and nothing was compared for him.
-    if (verdict === 'busy' && isShared && !asker.isGone()) return this.#compare(credential, hashes, digest, asker);
+    if (verdict === 'busy' && shared && !asker.isGone()) return this.#compare(credential, hashes, digest, asker);
     return verdict;
   }
 
@@ -120,6 +124,11 @@ export class Gate {
 }
 
 type Verdict = 'right' | 'wrong' | 'busy';
+
+interface Pending {
+  readonly verdict: Promise<Verdict>;
+  askers: number;
+}
 
 // Two users may have the same hash.
 function entryOf(user: string, hash: string): string {

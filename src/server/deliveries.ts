@@ -33,14 +33,10 @@ export class Deliveries {
     this.#patience = patience;
   }
 
-  /** Counts an answer until its response closes. @returns false where there are too many: it is to be refused */
+  /** Counts an answer until its response closes. @returns false where there are too many, or nobody: it is to be refused */
   begin(response: ServerResponse): boolean {
-    // Its client has gone while it was asked who it is: nothing would end what is begun now.
-    if (response.destroyed) return false;
-    if (this.#count >= MAX_DELIVERIES) {
-      this.#onRefused('busy');
-      return false;
-    }
+    // Where its client has gone while it was asked who it is, nothing would end what is begun now.
+    if (response.destroyed || this.#count >= MAX_DELIVERIES) return false;
     this.#count += 1;
     response.once('close', () => {
       this.#count -= 1;
@@ -50,9 +46,7 @@ export class Deliveries {
 
   /** Whether so many bytes more may be held; one answer always may. */
   hasRoomFor(bytes: Buffer): boolean {
-    const hasRoom = this.#heldBytes === 0 || this.#held.has(bytes) || this.#heldBytes + bytes.length <= MAX_HELD_BYTES;
-    if (!hasRoom) this.#onRefused('busy');
-    return hasRoom;
+    return this.#heldBytes === 0 || this.#held.has(bytes) || this.#heldBytes + bytes.length <= MAX_HELD_BYTES;
   }
 
   /** Ends the response with these bytes, as fast as they are taken. A client that takes none for too long is cut off. */

@@ -113,10 +113,11 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
     for (const [name, value] of Object.entries(options.headers?.() ?? {})) res.setHeader(name, value);
     if (!connections.begin(req, res)) return;
     answerOf(routes, options.guard, deliveries, req, res)
-      .then((answer) => {
+      .then((wanted) => {
+        const answer = fitting(deliveries, req, wanted);
         if (answer.refused) onRefused(answer.refused);
-        if (answer.refused || isMistake(answer)) connections.giveWay(req, res);
-        return send(deliveries, req, res, answer);
+        if (answer.status >= 400) connections.giveWay(req, res);
+        send(deliveries, req, res, answer);
       })
       .catch((error) => {
         report('error', `${req.url} could not be answered: ${messageOf(error)}`);
@@ -151,12 +152,15 @@ function isWithoutLeave({ code }: NodeJS.ErrnoException, socket: Socket): boolea
   return Boolean(authorizationError) || code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE';
 }
 
-function isMistake({ status }: Answer): boolean {
-  return status >= 400 && status < 500;
-}
-
+// Without a user in it, which RFC 9110, 4.2.4, takes for an error.
+const ABSOLUTE_FORM = /^https?:\/\/[^/?#@]+(?=[/?]|$)/i;
 const NO_BYTES = Buffer.alloc(0);
 const ALLOW = { Allow: 'GET, HEAD' };
+
+const BUSY: Answer = {
+  ...plain(503, 'as many are being answered as there may be', { 'Retry-After': '1' }),
+  refused: 'busy',
+};
 
 function hangUp(socket: Socket, status: number, text: string, headers?: Readonly<Record<string, string>>): void {
   // Who has gone away does not read it.
@@ -178,13 +182,18 @@ async function answerOf(
   if (refusal) return refusal;
   if (req.headers.host === undefined && req.httpVersion === '1.1')
     return { ...plain(400, 'a request names its host'), refused: 'malformed' };
-  const path = (req.url ?? '/').split('?', 1)[0]!;
+  const path = pathOf(req.url ?? '/');
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (!route) return plain(404, `not here; there are ${named(routes).join(' and ')}`);
   if (req.method !== 'GET' && req.method !== 'HEAD') return plain(405, 'GET and HEAD only', ALLOW);
   if (hasBody(req)) return plain(413, 'a request has no body here');
-  if (!deliveries.begin(res)) return busy();
+  if (!deliveries.begin(res)) return BUSY;
   return route(req).catch(failed);
+}
+
+// RFC 9112, 3.2.2: what a forward proxy sends is taken, too. Whose address it is asked under is of no account here.
+function pathOf(target: string): string {
+  return target.replace(ABSOLUTE_FORM, '').split('?', 1)[0] || '/';
 }
 
 // Those that somebody may mean to write; the files of a page are asked for by it.
@@ -194,10 +203,6 @@ function named(routes: Record<string, Route>): string[] {
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
-}
-
-function busy(): Answer {
-  return plain(503, 'as many are being answered as there may be', { 'Retry-After': '1' });
 }
 
 function failed(error: { code?: string; cause?: unknown }): Answer {
@@ -211,11 +216,18 @@ function plain(status: number, text: string, headers: Answer['headers'] = {}): A
   return { status, type: PLAIN_TYPE, body: `${text}\n`, headers };
 }
 
-function send(deliveries: Deliveries, req: IncomingMessage, res: ServerResponse, answer: Answer): void {
-  const encoded = encodedFor(req, answer.body);
-  const fits = req.method === 'HEAD' || deliveries.hasRoomFor(encoded.bytes);
-  const { status, type, body, headers } = fits ? answer : busy();
-  const { bytes, coding } = fits ? encoded : encodedFor(req, body);
+type EncodedAnswer = Answer & { readonly body: Encoded };
+
+// As it goes over the wire, or the refusal where there is no room for it.
+function fitting(deliveries: Deliveries, req: IncomingMessage, answer: Answer): EncodedAnswer {
+  const body = encodedFor(req, answer.body);
+  const fits = req.method === 'HEAD' || deliveries.hasRoomFor(body.bytes);
+  return fits ? { ...answer, body } : { ...BUSY, body: encodedFor(req, BUSY.body) };
+}
+
+function send(deliveries: Deliveries, req: IncomingMessage, res: ServerResponse, answer: EncodedAnswer): void {
+  const { status, type, headers } = answer;
+  const { bytes, coding } = answer.body;
   res.statusCode = status;
   const all = {
     ...SAFE_HEADERS,

@@ -24,7 +24,9 @@ export function plainText(
     routes: () => tableLines(routesTable(status, view), columns),
     events: () => tableLines(eventsTable(status), columns),
   };
-  const sections = only.map((name) => [[], ...tables[name]()]);
+  // Titles with nothing below them are for programs, and none reads events here.
+  const shown = only.filter((name) => name !== 'events' || status.events.length > 0);
+  const sections = shown.map((name) => [[], ...tables[name]()]);
   return [headline(status, columns), factsLine(status, url), ...sections.flat()]
     .map((line) => `${cut(textOfLine(line), columns).trimEnd()}\n`)
     .join('');

@@ -8,98 +8,95 @@ import { printable } from './text.ts';
 // Nobody reads a longer one, and measuring it takes time.
 const MAX_NAME_LENGTH = 1000;
 
-type Given = Readonly<Record<string, unknown>>;
+/** How each member is read; members that are not there are undefined to it. */
+type Shape<T> = { readonly [Name in keyof T]: (value: unknown) => T[Name] };
+
+const LOAD: Shape<Load> = {
+  requests: amountOf,
+  failedRequests: amountOf,
+  requestsPerSecond: numberOf,
+  failedRequestsPerSecond: numberOf,
+  durationSeconds: objectOf<Load['durationSeconds']>({ p50: numberOf, p95: numberOf, p99: numberOf }),
+};
+
+const WORKER: Shape<WorkerStatus> = {
+  ...LOAD,
+  id: nameOf,
+  pid: amountOf,
+  role: nameOf,
+  state: nameOf,
+  stateSinceSeconds: amountOf,
+  uptimeSeconds: amountOf,
+  cpuPercent: numberOf,
+  memoryBytes: numberOf,
+  snapshotAgeSeconds: amountOf,
+};
+
+const ROUTE: Shape<RouteStatus> = { ...LOAD, method: nameOf, route: nameOf };
+
+const EVENT: Shape<StatusEvent> = {
+  atMs: amountOf,
+  // Newer versions may know more kinds: they are shown by their name.
+  kind: (value) => nameOf(value) as StatusEvent['kind'],
+  workerId: nameOf,
+  what: nameOf,
+};
+
+const STATUS: Shape<Status> = {
+  version: () => 1,
+  atMs: amountOf,
+  windowSeconds: numberOf,
+  startMs: amountOf,
+  service: nameOf,
+  packageVersion: nameOf,
+  nodeVersion: nameOf,
+  health: (value) => (value === 'ok' ? 'ok' : 'degraded'),
+  expectedWorkers: amountOf,
+  activeRequests: amountOf,
+  total: objectOf(LOAD),
+  workers: listOf(WORKER),
+  routes: listOf(ROUTE),
+  events: listOf(EVENT),
+  omitted: objectOf<Status['omitted']>({ workers: amountOf, routes: amountOf }),
+  exporter: objectOf<Status['exporter']>({
+    scrapes: amountOf,
+    scrapeErrors: amountOf,
+    lastScrapeSeconds: amountOf,
+    series: amountOf,
+    snapshotErrors: amountsOf,
+    overflow: amountsOf,
+  }),
+};
 
 /** @returns the document, whole; a line when it is none that is understood. @throws never */
 export function readStatus(document: unknown): Status | string {
-  const given = objectOf(document);
-  if (typeof given['version'] !== 'number') return 'what it answers is no status document of gunicorn-otel';
-  if (given['version'] !== 1) {
-    return `its status document is of version ${given['version']}, and this gunicorn-otel reads version 1: update it`;
+  const { version } = membersOf(document);
+  if (typeof version !== 'number') return 'what it answers is no status document of gunicorn-otel';
+  if (version !== 1) {
+    return `its status document is of version ${version}, and this gunicorn-otel reads version 1: update it`;
   }
-  const omitted = objectOf(given['omitted']);
-  const exporter = objectOf(given['exporter']);
-  return {
-    version: 1,
-    atMs: amountOf(given['atMs']),
-    windowSeconds: numberOf(given['windowSeconds']),
-    startMs: amountOf(given['startMs']),
-    service: nameOf(given['service']),
-    packageVersion: nameOf(given['packageVersion']),
-    nodeVersion: nameOf(given['nodeVersion']),
-    health: given['health'] === 'ok' ? 'ok' : 'degraded',
-    expectedWorkers: amountOf(given['expectedWorkers']),
-    activeRequests: amountOf(given['activeRequests']),
-    total: loadOf(objectOf(given['total'])),
-    workers: listOf(given['workers']).map(workerOf),
-    routes: listOf(given['routes']).map(routeOf),
-    events: listOf(given['events']).map(eventOf),
-    omitted: { workers: amountOf(omitted['workers']), routes: amountOf(omitted['routes']) },
-    exporter: {
-      scrapes: amountOf(exporter['scrapes']),
-      scrapeErrors: amountOf(exporter['scrapeErrors']),
-      lastScrapeSeconds: amountOf(exporter['lastScrapeSeconds']),
-      series: amountOf(exporter['series']),
-      snapshotErrors: amountsOf(exporter['snapshotErrors']),
-      overflow: amountsOf(exporter['overflow']),
-    },
+  return objectOf(STATUS)(document);
+}
+
+function objectOf<T>(shape: Shape<T>): (value: unknown) => T {
+  const readers = Object.entries(shape) as [keyof T & string, (value: unknown) => unknown][];
+  return (value) => {
+    const members = membersOf(value);
+    return Object.fromEntries(readers.map(([name, read]) => [name, read(members[name])])) as T;
   };
 }
 
-function workerOf(given: Given): WorkerStatus {
-  return {
-    ...loadOf(given),
-    id: nameOf(given['id']),
-    pid: amountOf(given['pid']),
-    role: nameOf(given['role']),
-    state: nameOf(given['state']),
-    stateSinceSeconds: amountOf(given['stateSinceSeconds']),
-    uptimeSeconds: amountOf(given['uptimeSeconds']),
-    cpuPercent: numberOf(given['cpuPercent']),
-    memoryBytes: numberOf(given['memoryBytes']),
-    snapshotAgeSeconds: amountOf(given['snapshotAgeSeconds']),
-  };
+function listOf<T>(shape: Shape<T>): (value: unknown) => T[] {
+  const read = objectOf(shape);
+  return (value) => (Array.isArray(value) ? value.map(read) : []);
 }
 
-function routeOf(given: Given): RouteStatus {
-  return { ...loadOf(given), method: nameOf(given['method']), route: nameOf(given['route']) };
-}
-
-function eventOf(given: Given): StatusEvent {
-  return {
-    atMs: amountOf(given['atMs']),
-    // Newer versions may know more kinds: they are shown by their name.
-    kind: nameOf(given['kind']) as StatusEvent['kind'],
-    workerId: nameOf(given['workerId']),
-    what: nameOf(given['what']),
-  };
-}
-
-function loadOf(given: Given): Load {
-  const duration = objectOf(given['durationSeconds']);
-  return {
-    requests: amountOf(given['requests']),
-    failedRequests: amountOf(given['failedRequests']),
-    requestsPerSecond: numberOf(given['requestsPerSecond']),
-    failedRequestsPerSecond: numberOf(given['failedRequestsPerSecond']),
-    durationSeconds: {
-      p50: numberOf(duration['p50']),
-      p95: numberOf(duration['p95']),
-      p99: numberOf(duration['p99']),
-    },
-  };
-}
-
-function objectOf(value: unknown): Given {
-  return typeof value === 'object' && value !== null ? (value as Given) : {};
-}
-
-function listOf(value: unknown): Given[] {
-  return Array.isArray(value) ? value.map(objectOf) : [];
+function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 function amountsOf(value: unknown): Record<string, number> {
-  return Object.fromEntries(Object.entries(objectOf(value)).map(([name, amount]) => [nameOf(name), amountOf(amount)]));
+  return Object.fromEntries(Object.entries(membersOf(value)).map(([name, amount]) => [nameOf(name), amountOf(amount)]));
 }
 
 function amountOf(value: unknown): number {
