@@ -334,3 +334,16 @@ function groupOf(base: string, { pid, processStart }: ProcessMark): string {
   mkdirSync(path);
   return path;
 }
+
+describe('a directory that cannot be made', () => {
+  it('is told with what the system says, however deep, and another one is taken', {
+    skip: !existsSync('/proc/self') && 'needs /proc',
+  }, (t) => {
+    for (const base of ['/proc/nowhere', '/proc/nowhere/deeper/still', '/proc/1/nowhere']) {
+      const { path, problem } = createGroupDirectory(base);
+      atEnd(t, () => removeGroup(path));
+      assert.match(problem ?? '', /ENOENT|EACCES|EPERM/, base);
+      assert.ok(existsSync(path), path);
+    }
+  });
+});

@@ -195,15 +195,12 @@ function isOwnThread(mark: ProcessMark, own: FileOwner): boolean {
 
 // Level by level: mkdirSync's own `recursive` loops for ever where nothing can be made (below /proc, Node 20).
 function makeDirectory(path: string): void {
+  if (!existsSync(dirname(path))) makeDirectory(dirname(path));
   try {
     mkdirSync(path, { mode: DIRECTORY_MODE });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
-    if (code !== 'ENOENT' || dirname(path) === path) throw error;
-    makeDirectory(dirname(path));
     // Of those who come at the same time, one is first.
-    makeDirectory(path);
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
