@@ -5,7 +5,8 @@ import { messageOf } from './errors.ts';
 import { report } from './report.ts';
 
 /**
- * @param name - a key of peerDependencies in package.json, whose range goes into the install command
+ * @param name - a key of devDependencies in package.json, whose range goes into the install command: it is tested with that.
+ *   That of peerDependencies is `*`, or an app that has another version of its own could not install us
  * @param load - imports it
  * @param purpose - what does not happen without it, beginning a sentence
  * @returns undefined, and one line, when it is not installed or cannot be loaded
@@ -38,7 +39,7 @@ function tell(name: string, purpose: string, error: unknown): void {
 
 function rangeOf(name: string): string {
   const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    peerDependencies: Record<string, string>;
+    devDependencies: Record<string, string>;
   };
-  return manifest.peerDependencies[name] ?? 'latest';
+  return manifest.devDependencies[name] ?? 'latest';
 }
