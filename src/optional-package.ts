@@ -5,7 +5,8 @@ import { readManifest } from './manifest.ts';
 import { report } from './report.ts';
 
 /**
- * @param name - a key of peerDependencies in package.json, whose range goes into the install command
+ * @param name - a key of devDependencies in package.json, whose range goes into the install command: it is tested with that.
+ *   That of peerDependencies is `*`, or an app that has another version of its own could not install us
  * @param load - imports it
  * @param purpose - what does not happen without it, beginning a sentence
  * @returns undefined, and one line, when it is not installed or cannot be loaded
@@ -33,6 +34,6 @@ export function requireOptional<T>(name: string, purpose: string): T | undefined
 function tell(name: string, purpose: string, error: unknown): void {
   const missing = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as NodeJS.ErrnoException).code ?? '');
   const why = missing ? `the package ${name}, which is not installed` : `the package ${name}: ${messageOf(error)}`;
-  const range = readManifest().peerDependencies[name] ?? 'latest';
+  const range = readManifest().devDependencies[name] ?? 'latest';
   report('error', `${purpose} needs ${why}; to install it: npm install '${name}@${range}'`);
 }

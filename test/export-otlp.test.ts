@@ -211,7 +211,7 @@ describe('what cannot be', () => {
     );
     assert.match(
       lines[0]!,
-      /OTEL_METRICS_EXPORTER=otlp needs the package @opentelemetry\/exporter-metrics-otlp-grpc, which is not installed; to install it: npm install '@opentelemetry\/exporter-metrics-otlp-grpc@0.223.0 \|\| 0.301.0'$/,
+      /OTEL_METRICS_EXPORTER=otlp needs the package @opentelemetry\/exporter-metrics-otlp-grpc, which is not installed; to install it: npm install '@opentelemetry\/exporter-metrics-otlp-grpc@\^0.223.0 \|\| \^0.301.0'$/,
     );
   });
 

@@ -13,7 +13,7 @@ import {
   valueFamilies,
 } from '../src/export/group-value.ts';
 import { type ForwardSettings, RedisForwarder } from '../src/export/redis.ts';
-import { causeOf, redisTarget, tell } from '../src/export/redis-connection.ts';
+import { causeOf, redisTarget, tell, usable } from '../src/export/redis-connection.ts';
 import { catchLines } from './lines.ts';
 import { atEnd, freePort, until } from './processes.ts';
 import { NO_REDIS, type RedisServer, startRedis } from './redis-server.ts';
@@ -104,6 +104,15 @@ describe('a value', () => {
     assert.equal(series('summary', {}, 1), undefined);
     fc.assert(fc.property(fc.uint8Array(), (bytes) => decodeValue(bytes) === undefined));
     fc.assert(fc.property(fc.json(), (text) => bad(text) === undefined));
+  });
+});
+
+describe('node-redis', () => {
+  it('of version 5 is used, that of an app with another is not', async () => {
+    const own = await import('redis');
+    assert.equal(usable(own), own);
+    const { RESP_TYPES: _, ...older } = own;
+    assert.throws(() => usable(older), /^Error: version 5 is needed, and another one is installed$/);
   });
 });
 

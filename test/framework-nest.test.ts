@@ -28,4 +28,14 @@ for (const [PLATFORM, ADAPTER] of [
       { path: '/api/users/1/hangs', status: 'aborted', route: `${USER}/hangs` },
     ]);
   });
+
+  test(`NestJS on ${PLATFORM}: the filter of docs/frameworks.md tells errors by their class, and no refusals`, async (t) => {
+    await countsRoutes(t, 'routes-with-nest.mjs', { env: { PLATFORM, ADAPTER, TELLS_ERRORS: '1' } }, [
+      { path: '/api/users/1', status: 200, route: USER },
+      { path: '/api/users/1/throws', status: 500, route: `${USER}/throws`, error: 'SyntaxError' },
+      { path: '/api/users/1/rejects', status: 500, route: `${USER}/rejects`, error: 'RangeError' },
+      { path: '/api/users/1/refuses', status: 403, route: `${USER}/refuses` },
+      { path: '/api/nothing', status: 404, route: 'unmatched' },
+    ]);
+  });
 }

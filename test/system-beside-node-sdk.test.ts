@@ -51,18 +51,26 @@ describe('a NodeSDK', { concurrency: 2 }, () => {
     });
   }
 
-  it("that is told by OTEL_METRICS_EXPORTER=none leaves the app's metrics to an endpoint that is asked for", async (t) => {
-    const env = { OTEL_METRICS_EXPORTER: 'none', GUNICORN_OTEL_METRICS_EXPORTER: 'prometheus' };
-    const ours = await seen(t, [...SDK, '--import', '@x/gunicorn-otel/register'], env);
-    await until(async () => sum(await ours.app.scrape(), 'shop_orders_total') === ORDERS, 'the orders');
-    assert.equal(ours.stderr.match(LINE), null);
-  });
+  // What HttpInstrumentation has recorded of requests shows as a conflict with our own family of that name.
+  for (const [when, args, ofInstrumentation] of [
+    ['before us', [...SDK, '--import', '@x/gunicorn-otel/register'], 0],
+    ['after us', ['--require', '@x/gunicorn-otel/register', ...SDK], 1],
+  ] as const) {
+    it(`${when}, told by OTEL_METRICS_EXPORTER=none, leaves the app's metrics to an endpoint that is asked for, and those of its instrumentations if it comes after us`, async (t) => {
+      const env = { OTEL_METRICS_EXPORTER: 'none', GUNICORN_OTEL_METRICS_EXPORTER: 'prometheus' };
+      const ours = await seen(t, args, env);
+      await until(async () => sum(await ours.app.scrape(), 'shop_orders_total') === ORDERS, 'the orders');
+      assert.equal(ours.stderr.match(LINE), null);
+      const conflict = { metric: 'http_server_request_duration_seconds' };
+      assert.equal(sum(await ours.app.scrape(), 'gunicorn_exporter_conflicts', conflict), ofInstrumentation);
+    });
+  }
 });
 
 // NodeSDK's own default is OTLP to this machine; nobody is there.
 const NOWHERE = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' };
 
-async function seen(t: TestContext, args: string[], env: Record<string, string>) {
+async function seen(t: TestContext, args: readonly string[], env: Record<string, string>) {
   const app = start(t, [...args, APP], { preload: 'none', env: { OTEL_LOGS_EXPORTER: 'none', ...env } });
   const [, port] = await app.says(/^ready on port (\d+)/m);
   const url = `http://127.0.0.1:${port}`;

@@ -15,24 +15,37 @@ const HANDLED = 'gunicorn_worker_error_handling_total';
 // The promise of system-killed-worker.
 const ANSWER_SAFE_MS = 20;
 
-test('a server of HTTP/2 alone is measured, with methods, sizes, resets and what it throws', async (t) => {
-  const app = await startApp(t, APP);
-  const session = await openSession(t, `http://127.0.0.1:${app.port}`);
-  for (let n = 0; n < 5; n += 1) assert.equal((await ask(session, '/pid')).status, 200);
-  assert.equal((await ask(session, '/upload', Buffer.alloc(100_000))).body, 'stored');
-  leave(session, '/reset');
-  const left = leave(session, '/hang');
-  await app.says(/^request \/hang 2\.0$/m);
-  left.close(8);
-  const samples = await settled(app, 8);
-  assert.equal(sum(samples, COUNT, answered('GET', '/pid', '200')), 5);
-  assert.equal(sum(samples, COUNT, answered('POST', '/upload', '200')), 1);
-  assert.equal(sum(samples, 'http_server_request_body_size_bytes_sum'), 100_000);
-  assert.equal(sum(samples, 'http_server_response_body_size_bytes_sum'), 5 * String(app.pid).length + 'stored'.length);
-  assert.equal(sum(samples, FAILED, { endpoint: '/reset', error_type: 'NGHTTP2_INTERNAL_ERROR' }), 1);
-  assert.equal(sum(samples, FAILED, { endpoint: '/hang', error_type: 'aborted' }), 1);
-  assert.equal(sum(samples, FAILED), 2);
-});
+for (const [kind, scheme, refusal, skip] of [
+  ['in plain', 'http', undefined, false],
+  ['by TLS, without HTTP/1', 'https', 403, NO_OPENSSL],
+] as const) {
+  test(`a server of HTTP/2 alone, ${kind}, is measured, with methods, sizes and resets`, { skip }, async (t) => {
+    const env = scheme === 'https' ? { ...tls(t), ONLY_HTTP2: '1' } : {};
+    const app = await startApp(t, APP, { env });
+    const url = `${scheme}://127.0.0.1:${app.port}`;
+    // Whoever speaks no HTTP/2 is no request: Node itself says 403 where there is TLS, and nothing where not.
+    const refused = await request(`${url}/pid`, { rejectUnauthorized: false }).catch(() => undefined);
+    assert.equal(refused?.status, refusal);
+    const session = await openSession(t, url);
+    for (let n = 0; n < 5; n += 1) assert.equal((await ask(session, '/pid')).status, 200);
+    assert.equal((await ask(session, '/upload', Buffer.alloc(100_000))).body, 'stored');
+    leave(session, '/reset');
+    const left = leave(session, '/hang');
+    await app.says(/^request \/hang 2\.0$/m);
+    left.close(8);
+    const samples = await settled(app, 8);
+    assert.equal(sum(samples, COUNT, answered('GET', '/pid', '200')), 5);
+    assert.equal(sum(samples, COUNT, answered('POST', '/upload', '200')), 1);
+    assert.equal(sum(samples, 'http_server_request_body_size_bytes_sum'), 100_000);
+    assert.equal(
+      sum(samples, 'http_server_response_body_size_bytes_sum'),
+      5 * String(app.pid).length + 'stored'.length,
+    );
+    assert.equal(sum(samples, FAILED, { endpoint: '/reset', error_type: 'NGHTTP2_INTERNAL_ERROR' }), 1);
+    assert.equal(sum(samples, FAILED, { endpoint: '/hang', error_type: 'aborted' }), 1);
+    assert.equal(sum(samples, FAILED), 2);
+  });
+}
 
 test('calls by streams, with trailers and routes of their own, are as without us', async (t) => {
   const app = await startApp(t, 'calls-by-streams.mjs');

@@ -3,9 +3,15 @@ import assert from 'node:assert/strict';
 import { appendFileSync, copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { fixture, freshDirectory, type Preload, start, startApp, until } from './processes.ts';
+import { fixture, freshDirectory, type Preload, start, startApp, startCluster, until } from './processes.ts';
 import { settled } from './request-count.ts';
 import { requests } from './requests.ts';
+
+const TYPESCRIPT = [
+  "import { createServer, type Server } from 'node:http';",
+  'const server: Server = createServer((_request, response): void => void response.end());',
+  "server.listen(0, () => console.log('ready on port', (server.address() as { port: number }).port));",
+].join('\n');
 
 for (const preload of ['--import', 'NODE_OPTIONS=--require'] as const) {
   test(`under node --watch and ${preload} the app is measured anew each time that it is started`, async (t) => {
@@ -26,17 +32,15 @@ for (const preload of ['--import', 'NODE_OPTIONS=--require'] as const) {
 
 // Node 22.18 and later take the types away by themselves.
 if ((process.features as { typescript?: unknown }).typescript) {
-  test('a program in TypeScript that Node runs as it is is measured', async (t) => {
-    const file = join(freshDirectory(t), 'app.ts');
-    const lines = [
-      "import { createServer, type Server } from 'node:http';",
-      'const server: Server = createServer((_request, response): void => void response.end());',
-      "server.listen(0, () => console.log('ready on port', (server.address() as { port: number }).port));",
-    ];
-    writeFileSync(file, lines.join('\n'));
-    const app = await startApp(t, file);
-    await requests(`http://127.0.0.1:${app.port}/`, 3);
-    await settled(app, 3);
+  test('a program in TypeScript that Node runs as it is is measured, alone and in a cluster', async (t) => {
+    const app = join(freshDirectory(t), 'app.ts');
+    writeFileSync(app, TYPESCRIPT);
+    const alone = await startApp(t, app);
+    await requests(`http://127.0.0.1:${alone.port}/`, 3);
+    await settled(alone, 3);
+    const cluster = await startCluster(t, app, 2);
+    await requests(`http://127.0.0.1:${cluster.port}/`, 4);
+    await settled(cluster, 4);
   });
 }
 

@@ -3,13 +3,13 @@
  * anew are fetched. A scrape takes what is here and waits for nobody.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { loadOptional } from '../optional-package.ts';
 import { report } from '../report.ts';
 import { decodeValue, type GroupValue } from './group-value.ts';
 import {
   causeOf,
   connect,
   discard,
+  loadRedis,
   pipeline,
   type RedisClient,
   type RedisModule,
@@ -93,7 +93,7 @@ export class FleetReader {
     this.stats.reads += 1;
     const startMs = performance.now();
     try {
-      this.#redis ??= (await loadOptional('redis', () => import('redis'), 'serve --redis')) as RedisModule | undefined;
+      this.#redis ??= await loadRedis('serve --redis');
       if (!this.#redis) throw Object.assign(new Error('no client'), { code: 'PACKAGE' });
       if (!this.#client?.isReady) {
         discard(this.#client);

@@ -3,6 +3,7 @@
  * nothing of what opens it away in what it says. When to try again is the forwarder's to know.
  */
 import { messageOf } from '../errors.ts';
+import { loadOptional } from '../optional-package.ts';
 
 /** Settings under these names; what is undefined or empty has its default. */
 export interface RedisSettings {
@@ -52,6 +53,21 @@ const DEFAULT_PORT = 6379;
 const REPLIES = ['ErrorReply', 'SimpleError', 'BlobError'];
 // First words of Redis's refusals that are told apart; every other one is `refused`.
 const REFUSALS = /^(WRONGPASS|NOAUTH|NOPERM|READONLY|OOM|LOADING|MISCONF|MASTERDOWN|CLUSTERDOWN|MOVED|NOREPLICAS)\b/;
+
+/**
+ * @param purpose - as loadOptional has it
+ * @returns undefined, and one line, where node-redis is not installed, or the app has a version that cannot be used
+ * @throws never
+ */
+export function loadRedis(purpose: string): Promise<RedisModule | undefined> {
+  return loadOptional('redis', async () => usable(await import('redis')), purpose);
+}
+
+/** @throws when it is that of another version: its clients are made and closed otherwise */
+export function usable(redis: object): RedisModule {
+  if (!('RESP_TYPES' in redis)) throw new Error('version 5 is needed, and another one is installed');
+  return redis as RedisModule;
+}
 
 /** @returns undefined when redisUrl is no URL of Redis's */
 export function redisTarget(settings: RedisSettings): RedisTarget | undefined {

@@ -5,7 +5,6 @@
  */
 import type { RedisState } from '../catalogue/views.ts';
 import { messageOf } from '../errors.ts';
-import { loadOptional } from '../optional-package.ts';
 import { report } from '../report.ts';
 import { encodeValue, type GroupValue } from './group-value.ts';
 import type { Instance } from './instance.ts';
@@ -13,6 +12,7 @@ import {
   causeOf,
   connect,
   discard,
+  loadRedis,
   pipeline,
   type RedisClient,
   type RedisModule,
@@ -122,7 +122,7 @@ export class RedisForwarder {
   // One at a time: the next turn is only thought of when this one is over.
   async #turn(): Promise<void> {
     this.state.forwards += 1;
-    this.#redis ??= (await loadRedis()) as RedisModule | undefined;
+    this.#redis ??= await loadRedis('REDIS_ENABLED');
     if (!this.#redis) {
       this.#count('package');
       return;
@@ -191,10 +191,6 @@ export class RedisForwarder {
   #count(cause: string): void {
     this.state.errors.set(cause, (this.state.errors.get(cause) ?? 0) + 1);
   }
-}
-
-function loadRedis(): Promise<unknown> {
-  return loadOptional('redis', () => import('redis'), 'REDIS_ENABLED');
 }
 
 function timeToLive(ttlMs: number | undefined, intervalMs: number): number {

@@ -7,6 +7,7 @@ import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { fastifyErrorOf, fastifyRouteOf, isFastifyServer, knowsFastify } from '../fastify-requests.ts';
 import { errorTypeOf } from './error-type.ts';
+import { EXPRESS_4_MODULE, express4Error, watchExpress4 } from './express-4-errors.ts';
 import { expressError, expressRoute } from './express-route.ts';
 import { HAPI_MODULE, hapiError, hapiRoute, watchHapi } from './hapi-route.ts';
 import { KOA_MODULE, koaError, koaRoute, watchKoa } from './koa-route.ts';
@@ -21,6 +22,7 @@ interface Framework {
 // Frameworks that nothing leads to from a request, by the module that they are watched in.
 const MODULES: readonly (Framework & { module: RegExp; watch(exported: unknown): void })[] = [
   { module: KOA_MODULE, watch: watchKoa, route: koaRoute, error: koaError },
+  { module: EXPRESS_4_MODULE, watch: watchExpress4, route: () => undefined, error: express4Error },
   { module: HAPI_MODULE, watch: watchHapi, route: hapiRoute, error: hapiError },
 ];
 // A route that takes whatever comes: `*`, `/files/*path`, `/{any*}`, `(.*)`.

@@ -28,7 +28,7 @@ export interface InstrumentedHttp {
    *
    * @returns false where the instrumentation has not seen it: it is for the caller to count
    */
-  awaits(response: ServerResponse, count: (recorded: Recorded | undefined) => void): boolean;
+  awaits(response: ServerResponse, count: Count): boolean;
   /** Has everything counted that is still waited for; for the end of the process. */
   settle(): void;
   stop(): void;
@@ -49,7 +49,9 @@ const TAKEN =
   'one; the app keeps its own, and requests are counted as with channels';
 
 const SEEN = Symbol('gunicorn-otel.seen-by-instrumentation');
-type Seen = ServerResponse & { [SEEN]?: true };
+const COUNT = Symbol('gunicorn-otel.count');
+type Count = (recorded: Recorded | undefined) => void;
+type Seen = ServerResponse & { [SEEN]?: true; [COUNT]?: Count | undefined };
 
 /**
  * Patches node:http and node:https, for who has imported them already, too.
@@ -74,8 +76,9 @@ export function instrumentHttp({
     return undefined;
   }
 
-  const awaited = new Map<ServerResponse, (recorded: Recorded | undefined) => void>();
-  let ending: ServerResponse | undefined;
+  /** Responses that are over since the last turn of the loop. Not a Map: V8 keeps what has been in one for long (ring.ts). */
+  let awaited: Seen[] = [];
+  let ending: Seen | undefined;
   let settling = false;
   let isTaken = false;
   let stopped = false;
@@ -83,8 +86,7 @@ export function instrumentHttp({
   function onServerDuration(durationSeconds: number, attributes: Attributes = {}): void {
     // Without a status it is a handler that has thrown: its response is not over yet, and will be counted when it is.
     if (ending === undefined || attributes[STATUS] === undefined) return;
-    const count = awaited.get(ending);
-    awaited.delete(ending);
+    const count = take(ending);
     ending = undefined;
     count?.({ durationSeconds, route: attributes['http.route'] as string | undefined });
   }
@@ -139,9 +141,9 @@ export function instrumentHttp({
 
   function settle(): void {
     settling = false;
-    const counts = [...awaited.values()];
-    awaited.clear();
-    for (const count of counts) count(undefined);
+    const left = awaited;
+    awaited = [];
+    for (const response of left) take(response)?.(undefined);
   }
 
   return {
@@ -153,7 +155,9 @@ export function instrumentHttp({
         }
         return false;
       }
-      awaited.set(response, count);
+      const seen = response as Seen;
+      seen[COUNT] = count;
+      awaited.push(seen);
       if (!settling) setImmediate(settle).unref();
       settling = true;
       return true;
@@ -167,4 +171,11 @@ export function instrumentHttp({
       syncBuiltinESMExports();
     },
   };
+}
+
+// Once: it is counted by the first who knows.
+function take(response: Seen): Count | undefined {
+  const { [COUNT]: count } = response;
+  response[COUNT] = undefined;
+  return count;
 }

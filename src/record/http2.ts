@@ -19,12 +19,14 @@ import { frameworkErrorType, meetServer, routeOf } from './framework-route.ts';
 import { lookOn } from './looked-on.ts';
 import { marksOf, recordException } from './marks.ts';
 import type { HttpOptions, HttpWatch } from './request-source.ts';
+import { enter, type Link, leave, newRing } from './ring.ts';
 import { hear } from './servers.ts';
 import { shadow } from './shadow.ts';
 import { errorTypeOfStream } from './stream-outcome.ts';
 
 /** A request under way. Method and target are those it came with: routers and middleware change them. */
-interface UnderWay {
+interface UnderWay extends Link {
+  readonly stream: Tracked;
   readonly method: string | undefined;
   readonly target: string;
   readonly startMs: number;
@@ -65,7 +67,7 @@ const fields: Partial<Record<'handle' | 'request' | 'response', symbol | undefin
 /** Begins to watch; there is one at a time. @throws never */
 export function watchHttp2({ requests, writer, failures, hooks = {} }: HttpOptions): HttpWatch {
   const { preRequest, postRequest } = hooks;
-  const underWay = new Set<Tracked>();
+  const ring = newRing();
   /** Errors of sessions that are their streams' errors by now. */
   const told = new WeakSet<object>();
   let abandoned: string | undefined;
@@ -76,8 +78,10 @@ export function watchHttp2({ requests, writer, failures, hooks = {} }: HttpOptio
     if (!looksAtStreams) lookAtStreams(stream);
     const startMs = now();
     const method = headers[':method'];
-    stream[UNDER_WAY] = { method, target: headers[':path'] ?? '', startMs, reset: 0 };
-    underWay.add(stream);
+    const target = headers[':path'] ?? '';
+    const underWay: UnderWay = { stream, method, target, startMs, reset: 0, previous: ring.previous, next: ring };
+    stream[UNDER_WAY] = underWay;
+    enter(underWay);
     requests.begin(method);
     writer.touched();
     // A listener is told one tick later than the channel: the client may have taken it back.
@@ -107,9 +111,10 @@ export function watchHttp2({ requests, writer, failures, hooks = {} }: HttpOptio
   }
 
   function end(stream: Tracked, errorType: string): void {
-    const { method, target, startMs } = stream[UNDER_WAY]!;
+    const ended = stream[UNDER_WAY]!;
+    const { method, target, startMs } = ended;
     stream[UNDER_WAY] = null;
-    underWay.delete(stream);
+    leave(ended);
     const endMs = now();
     const durationSeconds = (endMs - startMs) / 1000;
     const request = stream[fields.request!] as Http2ServerRequest | null | undefined;
@@ -161,7 +166,7 @@ export function watchHttp2({ requests, writer, failures, hooks = {} }: HttpOptio
     },
     abandon(errorType) {
       abandoned = errorType;
-      for (const stream of underWay) end(stream, errorType);
+      while (ring.next !== ring) end((ring.next as UnderWay).stream, errorType);
     },
     thrown(error) {
       // The tick that handlers begin in has what Node emits: session, 'stream', the stream.

@@ -1,6 +1,7 @@
 /**
  * `npm run test:matrix`: the system tests over versions of Node and both lines of OpenTelemetry, each from the packed
- * tarball, and Next.js. `npm run test:matrix -- 20.19.0/2 26/3` runs these cells only, `--core` the files that differ most.
+ * tarball, and apps of others. `npm run test:matrix -- 20.19.0/2 26/3` runs these cells only, `--core` the files that differ
+ * most.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
@@ -10,11 +11,13 @@ import { parseArgs } from 'node:util';
 import { packTarball } from '../npm.ts';
 import { type Cell, type Installed, installCell } from './cell.ts';
 
-/** Not a version: Next.js on the Node that runs this. */
-const NEXT = 'next';
+/** Not versions: what others have made, in a folder of its own, on the Node that runs this. */
+const OTHERS: Readonly<Record<string, string>> = {
+  next: 'Next.js',
+  others: "OpenTelemetry's auto-instrumentations and Sentry",
+};
 /** The oldest Node of `engines`, and the newest of each line that lives. */
-const CELLS = ['20.19.0/2', '22/2', '22/3', '24/2', '24/3', '26/3', NEXT];
-const NEXT_TEST = fileURLToPath(new URL('next.test.js', import.meta.url));
+const CELLS = ['20.19.0/2', '22/2', '22/3', '24/2', '24/3', '26/3', ...Object.keys(OTHERS)];
 const SYSTEM = /^(?:system|framework|example)-.*\.test\.js$/;
 // What is the tarball's own test, and what tells more of the machine than of Node.
 const APART = /^system-(?:tarball|soak|disk-full|recycled-pid)/;
@@ -31,9 +34,11 @@ console.log(`\n${results.map(({ text }) => text).join('\n')}`);
 process.exitCode = results.every(({ passed }) => passed) ? 0 : 1;
 
 function run(name: string): { passed: boolean; text: string } {
-  if (name === NEXT) {
-    const { status } = spawnSync(process.execPath, ['--test', NEXT_TEST], { stdio: ['ignore', 'inherit', 'inherit'] });
-    return { passed: status === 0, text: `Next.js: ${status === 0 ? 'passed' : 'failed'}` };
+  const title = OTHERS[name];
+  if (title !== undefined) {
+    const file = fileURLToPath(new URL(`${name}.test.js`, import.meta.url));
+    const { status } = spawnSync(process.execPath, ['--test', file], { stdio: ['ignore', 'inherit', 'inherit'] });
+    return { passed: status === 0, text: `${title}: ${status === 0 ? 'passed' : 'failed'}` };
   }
   const [node = '', otel] = name.split('/');
   const installed = installCell(tarball, { node, otel: Number(otel) as Cell['otel'] });
