@@ -1,35 +1,18 @@
-/** The file of one process's table: where its bytes go, and how it gets larger, so that a kill at any point leaves it whole. */
-import { closeSync, fstatSync, openSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+/**
+ * The file of one process's table: where its bytes go, and how it gets larger, so that a kill at any point leaves it whole.
+ * A large one is written in pieces, with the loop's other work between them.
+ */
+import { renameSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import {
-  alignTo8,
-  type Capacity,
-  encodeHeader,
-  encodeSlotHeader,
-  HEADER_BYTES,
-  type Identity,
-  slotOffset,
-} from './layout.ts';
+import { tryClose, writeAll } from './handle.ts';
+import { encodeSlotHeader, HEADER_BYTES, type Identity, SLOT_HEADER_BYTES, slotOffset } from './layout.ts';
 import { monotonicMs } from './monotonic.ts';
-import type { SeriesTable } from './series-table.ts';
+import { discard, jsonLines, type Layout, layOut, linesOf, type NextFile, NO_LAYOUT, nameOf } from './next-file.ts';
+import { readBack } from './read-back.ts';
+import { PIECE_BYTES, type SeriesTable } from './series-table.ts';
 
-const FILE_MODE = 0o600;
-const MIN_DICTIONARY_BYTES = 4096;
-
-/** How the file is laid out, and how much of the table's dictionary is in it. */
-interface Layout {
-  readonly capacity: Capacity;
-  readonly dictionaryLines: number;
-  readonly dictionaryBytes: number;
-  readonly dictionaryCrc: number;
-}
-
-const NO_LAYOUT: Layout = {
-  capacity: { dictionaryBytes: 0, values: 0 },
-  dictionaryLines: 0,
-  dictionaryBytes: 0,
-  dictionaryCrc: 0,
-};
+// While the next file is made, what has its place in the present one is published behind so many pieces.
+const PIECES_APART = 32;
 
 /** Writes a table as it stands, again and again, to the same name. */
 export class SnapshotFile {
@@ -41,6 +24,12 @@ export class SnapshotFile {
   /** Whether the file tells the identity as it is now. */
   #isCurrent = false;
   #sequence = 0;
+  /** What is being published, a piece with each step. */
+  #publishing: Generator<void, void> | undefined;
+  /** The next file: while it is made, and when it has its room. Outlives a publication that is given up. */
+  #making: Generator<void, NextFile> | undefined;
+  #next: NextFile | undefined;
+  #reading: Generator<boolean, never> | undefined;
 
   /** Touches nothing yet. @param table - with SLOT_HEADER_BYTES in front of its values */
   constructor(path: string, identity: Identity, table: SeriesTable) {
@@ -49,165 +38,209 @@ export class SnapshotFile {
     this.#table = table;
   }
 
-  /** From the next write on the file tells this identity. */
+  /** How often values have been published. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Whether pieces of a publication are left. */
+  get isUnderWay(): boolean {
+    return this.#publishing !== undefined;
+  }
+
+  /** From the next publication on the file tells this identity. */
   identify(change: Partial<Identity>): void {
     this.#identity = { ...this.#identity, ...change };
     this.#isCurrent = false;
+    this.#giveUp();
+    this.#forgetNext();
   }
 
   /**
-   * Publishes the table. Where there is no room for what is new in it (disk full), what the file knows already goes on in it.
+   * Publishes the table as it stands, all at once. Where there is no room for what is new in it (disk full), what the file
+   * knows already goes on in it.
    *
    * @throws system errors; what was published last stays readable, and the next write tries again
    */
-  write(): void {
-    const { table, layout } = { table: this.#table, layout: this.#layout };
-    const added = jsonLines(table.dictionary.slice(layout.dictionaryLines));
-    const hasRoom =
-      layout.dictionaryBytes + added.length <= layout.capacity.dictionaryBytes && table.used <= layout.capacity.values;
+  write(): true {
+    this.#giveUp();
+    while (!this.writePiece());
+    return true;
+  }
+
+  /**
+   * Publishes the table as write() does, PIECE_BYTES at a time at the most: the next piece of what is under way, or the
+   * first one. Readers see nothing of it before its values are whole.
+   *
+   * @returns whether that was the last one; values may be of any moment since the first
+   * @throws as write()
+   */
+  writePiece(): boolean {
+    this.#publishing ??= this.#publish();
+    let isDone = true;
     try {
-      if (this.#file === undefined || !this.#isCurrent || !hasRoom) {
-        this.#layOut();
-        return;
-      }
-      this.#append(this.#file, added);
-    } catch (error) {
-      this.#writeKnown();
-      throw error;
+      isDone = this.#publishing.next().done === true;
+    } finally {
+      if (isDone) this.#publishing = undefined;
     }
-    this.#writeSlot(this.#file, this.#layout);
+    return isDone;
+  }
+
+  /** Begins anew and publishes at once all that has its place in the file. @returns, @throws as writePiece() */
+  catchUp(): boolean {
+    this.#giveUp();
+    for (const before = this.#sequence; ; ) {
+      if (this.writePiece()) return true;
+      if (this.#sequence > before) return false;
+    }
   }
 
   /**
    * A file that nobody can open any more takes writes for ever, and what was written once (header and names) is never
-   * written again: lets go of a file that has lost its name or is damaged there, so that the next write makes one.
+   * written again: lets go of a file that has lost its name or is damaged there, so that the next write makes one. Of many
+   * names it reads PIECE_BYTES each time.
    */
   check(): void {
-    if (this.#file !== undefined && !(hasName(this.#file) && this.#isWhole(this.#file))) this.close();
+    if (this.#file === undefined) return;
+    this.#reading ??= readBack(this.#file, this.#identity.version, () => this.#layout);
+    if (!this.#reading.next().value) this.close();
   }
 
   /** Lets go of the file, which stays. @throws never */
   close(): void {
-    if (this.#file !== undefined) tryClose(this.#file);
-    this.#file = undefined;
+    this.#giveUp();
+    this.#forgetNext();
+    this.#release();
   }
 
-  #isWhole(file: number): boolean {
-    const { capacity, dictionaryBytes, dictionaryCrc } = this.#layout;
+  *#publish(): Generator<void, void> {
     try {
-      const bytes = Buffer.allocUnsafe(HEADER_BYTES + dictionaryBytes);
-      if (readSync(file, bytes, 0, bytes.length, 0) < bytes.length) return false;
-      const header = encodeHeader(capacity, this.#identity.version);
-      return header.equals(bytes.subarray(0, HEADER_BYTES)) && crc32(bytes.subarray(HEADER_BYTES)) === dictionaryCrc;
-    } catch {
-      return false;
+      const isTold = () => this.#layout.dictionaryLines === this.#table.dictionary.length;
+      while (this.#file === undefined || !this.#isCurrent || !(isTold() || (yield* this.#append(this.#file)))) {
+        yield* this.#moveTo(this.#next ?? (yield* this.#make()));
+        // Nothing is born while a file is made at once.
+        if (isTold()) return;
+        yield;
+      }
+    } catch (error) {
+      this.#forgetNext();
+      yield* this.#writeKnown();
+      throw error;
+    }
+    yield* this.#writeSlot(this.#file, this.#layout);
+    this.#sequence += 1;
+  }
+
+  // False: there is no room.
+  *#append(file: number): Generator<void, boolean> {
+    const table = this.#table;
+    for (const lines of linesOf(table, this.#layout.dictionaryLines)) {
+      const { capacity, dictionaryLines, dictionaryBytes, dictionaryCrc, values } = this.#layout;
+      const bytes = jsonLines(lines);
+      if (dictionaryBytes + bytes.length > capacity.dictionaryBytes || table.used > capacity.values) return false;
+      writeAll(file, bytes, HEADER_BYTES + dictionaryBytes);
+      const isAll = dictionaryLines + lines.length === table.dictionary.length;
+      this.#layout = {
+        capacity,
+        dictionaryLines: dictionaryLines + lines.length,
+        dictionaryBytes: dictionaryBytes + bytes.length,
+        dictionaryCrc: crc32(bytes, dictionaryCrc),
+        values: isAll ? table.used : values,
+      };
+      if (!isAll) yield;
+    }
+    return true;
+  }
+
+  *#make(): Generator<void, NextFile> {
+    this.#making ??= layOut(this.#path, this.#identity, this.#table);
+    for (let pieces = 0; ; pieces += 1) {
+      const { done, value } = this.#making.next();
+      if (done) {
+        this.#making = undefined;
+        this.#next = value;
+        if (pieces > 0) yield;
+        return value;
+      }
+      yield;
+      if (pieces % PIECES_APART !== 0) continue;
+      yield* this.#writeKnown();
+      yield;
     }
   }
 
-  #append(file: number, lines: Buffer): void {
-    if (lines.length === 0) return;
-    const { capacity, dictionaryBytes, dictionaryCrc } = this.#layout;
-    writeAll(file, lines, HEADER_BYTES + dictionaryBytes);
-    this.#layout = {
-      capacity,
-      dictionaryBytes: dictionaryBytes + lines.length,
-      dictionaryLines: this.#table.dictionary.length,
-      dictionaryCrc: crc32(lines, dictionaryCrc),
-    };
-  }
-
-  #writeKnown(): void {
+  *#writeKnown(): Generator<void, void> {
     try {
-      if (this.#file !== undefined) this.#writeSlot(this.#file, this.#layout);
+      if (this.#file === undefined) return;
+      yield* this.#writeSlot(this.#file, this.#layout);
+      this.#sequence += 1;
     } catch {
       // What was in the way before is told; this is the same or less.
     }
   }
 
-  // The sequence moves on only behind a write that is whole: one that was cut short is tried again in the same slot. Series
-  // that have no place in the file lie behind all others, so those that have are whole.
-  #writeSlot(file: number, { capacity, dictionaryBytes, dictionaryCrc }: Layout): void {
-    const { values, prefixBytes, used } = this.#table;
+  // The sequence moves on only behind it, where it is whole: one that was cut short is tried again in the same slot. Series
+  // that the file does not tell of lie behind all others.
+  *#writeSlot(
+    file: number,
+    { capacity, dictionaryBytes, dictionaryCrc, values: known }: Layout,
+  ): Generator<void, void> {
+    const { cuts, prefixBytes } = this.#table;
     const sequence = this.#sequence + 1;
-    const known = Math.min(used, capacity.values);
-    const slot = new Uint8Array(values.buffer, 0, prefixBytes + known * 8);
-    encodeSlotHeader(slot, sequence, monotonicMs(), dictionaryBytes, dictionaryCrc, known);
-    writeAll(file, slot, slotOffset(capacity, sequence % 2));
-    this.#sequence = sequence;
+    const at = slotOffset(capacity, sequence % 2);
+    const isLarge = (cuts[1] ?? known) < known;
+    let valuesCrc: number | undefined;
+    // A table that grows has other values with each piece.
+    const bytesOf = (from: number, to: number) => new Uint8Array(this.#table.values.buffer, from, to - from);
+    for (let i = 0; isLarge && cuts[i]! < known; i += 1) {
+      if (i > 0) yield;
+      const from = cuts[i]! * 8;
+      const bytes = bytesOf(prefixBytes + from, prefixBytes + Math.min(cuts[i + 1] ?? known, known) * 8);
+      valuesCrc = crc32(bytes, valuesCrc);
+      writeAll(file, bytes, at + SLOT_HEADER_BYTES + from);
+    }
+    const slot = bytesOf(0, prefixBytes + (isLarge ? 0 : known * 8));
+    encodeSlotHeader(slot, sequence, monotonicMs(), dictionaryBytes, dictionaryCrc, known, valuesCrc);
+    writeAll(file, slot, at);
   }
 
-  // A table that outgrew its file gets a new one, renamed over the old. It takes its whole place on the disk at once: who
-  // has a file can write to it however full the disk becomes.
-  #layOut(): void {
-    const table = this.#table;
-    const identityLine = jsonLines([JSON.stringify(this.#identity)]);
-    const dictionary = Buffer.concat([identityLine, jsonLines(table.dictionary)]);
-    const layout: Layout = {
-      capacity: {
-        dictionaryBytes: alignTo8(Math.max(MIN_DICTIONARY_BYTES, dictionary.length * 2)),
-        values: table.values.length,
-      },
-      dictionaryLines: table.dictionary.length,
-      dictionaryBytes: dictionary.length,
-      dictionaryCrc: crc32(dictionary),
-    };
-    const bytes = Buffer.alloc(slotOffset(layout.capacity, 2));
-    bytes.set(encodeHeader(layout.capacity, this.#identity.version), 0);
-    bytes.set(dictionary, HEADER_BYTES);
-    const sequence = this.#sequence;
-    const next = `${this.#path}.new`;
-    const file = openSync(next, 'w+', FILE_MODE);
-    try {
-      writeAll(file, bytes, 0);
-      this.#writeSlot(file, layout);
-      renameSync(next, this.#path);
-    } catch (error) {
-      this.#sequence = sequence;
-      tryClose(file);
-      tryUnlink(next);
-      throw error;
-    }
-    this.close();
+  // Renamed over the old one when it has the values. Of a large one the system finds room on the disk then, and of the old one
+  // it gives back the memory when that is closed: each takes as long as pieces do.
+  *#moveTo({ file, layout }: NextFile): Generator<void, void> {
+    const isLarge = slotOffset(layout.capacity, 2) > PIECE_BYTES;
+    yield* this.#writeSlot(file, layout);
+    if (isLarge) yield;
+    renameSync(nameOf(this.#path), this.#path);
+    this.#sequence += 1;
+    const old = this.#file;
+    this.#next = undefined;
+    this.#reading = undefined;
     this.#file = file;
     this.#layout = layout;
     this.#isCurrent = true;
+    try {
+      if (isLarge) yield;
+    } finally {
+      if (old !== undefined) tryClose(old);
+    }
   }
-}
 
-function jsonLines(lines: readonly string[]): Buffer {
-  return Buffer.from(lines.map((line) => `${line}\n`).join(''));
-}
-
-// A write to a full disk may come back short without an error.
-function writeAll(file: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    const written = writeSync(file, bytes, done, bytes.length - done, position + done);
-    if (written === 0) throw Object.assign(new Error('ENOSPC: nothing was written'), { code: 'ENOSPC' });
-    done += written;
+  // The slot that it was written to is not the current one: what is in it by now is overwritten.
+  #giveUp(): void {
+    this.#publishing?.return();
+    this.#publishing = undefined;
   }
-}
 
-// A handle that is no good any more (closed by others, stale on a network disk) names nothing.
-function hasName(file: number): boolean {
-  try {
-    return fstatSync(file).nlink > 0;
-  } catch {
-    return false;
+  #forgetNext(): void {
+    this.#making?.return(undefined as never);
+    this.#making = undefined;
+    if (this.#next) discard(this.#path, this.#next.file);
+    this.#next = undefined;
   }
-}
 
-function tryClose(file: number): void {
-  try {
-    closeSync(file);
-  } catch {
-    // It was no good any more.
-  }
-}
-
-function tryUnlink(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // It was never made, or the directory is gone with it.
+  #release(): void {
+    if (this.#file !== undefined) tryClose(this.#file);
+    this.#file = undefined;
+    this.#reading = undefined;
   }
 }

@@ -104,6 +104,7 @@ export function encodeHeader(capacity: Capacity, version: string): Buffer {
  *
  * @param slot - the table's whole buffer, prefix and values
  * @param values - how many values are in use
+ * @param valuesCrc - of the values as they were written, where that was not all at once
  */
 export function encodeSlotHeader(
   slot: Uint8Array,
@@ -112,6 +113,7 @@ export function encodeSlotHeader(
   dictionaryBytes: number,
   dictionaryCrc: number,
   values: number,
+  valuesCrc = crc32(slot.subarray(SLOT_HEADER_BYTES, SLOT_HEADER_BYTES + values * 8)),
 ): void {
   const floats = new Float64Array(slot.buffer, slot.byteOffset, 2);
   floats[0] = sequence;
@@ -120,7 +122,7 @@ export function encodeSlotHeader(
   words[4] = dictionaryBytes;
   words[5] = dictionaryCrc;
   words[6] = values;
-  words[7] = crc32(slot.subarray(SLOT_HEADER_BYTES, SLOT_HEADER_BYTES + values * 8));
+  words[7] = valuesCrc;
   words[8] = crc32(slot.subarray(0, 32));
 }
 

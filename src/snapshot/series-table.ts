@@ -44,6 +44,9 @@ export function cellWidth(descriptor: MetricDescriptor): number {
   return descriptor.kind === 'gauge' ? 2 : 1;
 }
 
+/** Values are published so many bytes at a time at the most: what a slow machine writes in well under a millisecond. */
+export const PIECE_BYTES = 256 * 1024;
+
 const INITIAL_VALUES = 256;
 
 /** One per process or thread; recorders add to its cells, the writer publishes them. Grows, never shrinks. */
@@ -56,6 +59,8 @@ export class SeriesTable {
   readonly prefixBytes: number;
   /** One JSON line per metric and series in order of birth; append-only. */
   readonly dictionary: string[] = [];
+  /** Where pieces of the values begin: each has whole cells, and PIECE_BYTES at the most unless a single cell has more. */
+  readonly cuts: number[] = [0];
   #descriptors: MetricDescriptor[] = [];
 
   constructor(prefixBytes = 0) {
@@ -74,6 +79,8 @@ export class SeriesTable {
     const offset = this.used;
     const width = cellWidth(this.#descriptors[metric]!);
     if (offset + width > this.values.length) this.#grow(offset + width);
+    const cut = this.cuts.at(-1)!;
+    if ((offset + width - cut) * 8 > PIECE_BYTES && offset > cut) this.cuts.push(offset);
     this.used = offset + width;
     this.dictionary.push(JSON.stringify({ s: metric, a: attributes }));
     return offset;

@@ -1,6 +1,7 @@
 /**
  * Publishes one process's table to its own file. It decides when: at once while the process is not busy, every flush
- * interval under load, further apart where writing would take more than 1 % of a core, and once a second in any case.
+ * interval under load, further apart where writing would take more than 1 % of a core, and once a second in any case. The
+ * rule: no large table holds up the loop, it is written in pieces.
  */
 import { performance } from 'node:perf_hooks';
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
@@ -16,6 +17,13 @@ const COST_DIVISOR = 125;
 const BURST = 20;
 // A system call and little more: below this nothing is worth telling apart.
 const MIN_COST_MS = 0.01;
+
+// A piece takes some 0.15 ms; no more are begun in one turn of the loop when it has been held up for so long.
+const TURN_MS = 0.4;
+// Between two turns with pieces of a large table the loop has so long for what else is to be done, or a turn of it that takes longer.
+const PIECE_SPACING_MS = 1;
+// A loop whose turns are so long that the pieces take longer, or longer than the writes are apart, gets the rest at once.
+const LATE_AFTER_MS = 250;
 
 // Timers count whole milliseconds from the beginning of a turn of the loop, and come that much late.
 const TIMER_LATE_MS = 1;
@@ -48,13 +56,18 @@ export class SnapshotWriter {
   #finishing = false;
   #dirty = false;
   #timer: NodeJS.Timeout | undefined;
+  #pieceTimer: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout;
-  #lastWriteMs = now();
+  #publishedMs = now();
   #intervalMs: number;
   #writeCostMs = 0;
   // Virtual schedule of a leaky bucket: a write is free to go when it is not BURST intervals ahead of it.
   #scheduledMs = 0;
   #freeFromMs = 0;
+  // Of the write that is under way, or was the last: when it began, what it has taken, when its next piece is due.
+  #beganMs = 0;
+  #costMs = 0;
+  #pieceDueMs = 0;
   #failed = false;
 
   /** Makes the file and writes it once. @throws never: failures go to `onStateChange` */
@@ -75,7 +88,8 @@ export class SnapshotWriter {
   /** A value that must survive a SIGKILL has changed. @param nowMs - performance.now() */
   changed(nowMs: number): void {
     this.#dirty = true;
-    if (nowMs >= this.#freeFromMs || this.#finishing) this.flush();
+    if (this.#finishing) this.flush();
+    else if (nowMs >= this.#freeFromMs && !this.#file.isUnderWay) this.#publish('writePiece');
     else this.touched();
   }
 
@@ -84,32 +98,17 @@ export class SnapshotWriter {
     if (this.#timer === undefined && !this.#closed) this.#arm();
   }
 
-  /** The app's code is about to run and may block the loop: what has waited an interval goes out before. */
+  /** The app's code is about to run and may block the loop: what has waited an interval goes out before, or a piece of it. */
   beforeHandler(nowMs: number): void {
-    if (this.#dirty && nowMs - this.#lastWriteMs >= this.#intervalMs) this.flush();
+    const isDue = this.#file.isUnderWay
+      ? nowMs >= this.#pieceDueMs
+      : this.#dirty && nowMs - this.#beganMs >= this.#intervalMs;
+    if (isDue) this.#publish('writePiece');
   }
 
   /** Publishes the table as it stands, synchronously. @throws never */
   flush(): void {
-    if (this.#closed) return;
-    const startMs = now();
-    const hasPaused = startMs - this.#lastWriteMs >= this.#unresponsiveAfterMs;
-    // Told before it is written: nobody is to see it back with the state it had before. What it tells is a write of its own.
-    if (hasPaused) {
-      this.#lastWriteMs = startMs;
-      this.#options.onResume?.();
-    }
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#dirty = false;
-    this.#lastWriteMs = startMs;
-    try {
-      this.#file.write();
-      this.#setFailed(undefined);
-    } catch (error) {
-      this.#setFailed(error as Error);
-    }
-    this.#space(startMs, now() - startMs);
+    this.#publish('write');
   }
 
   /** Publishes under a changed identity: a single process has become a primary, say. */
@@ -141,11 +140,64 @@ export class SnapshotWriter {
   #beat(): void {
     this.#options.onBeat?.();
     this.#file.check();
-    this.flush();
+    if (!this.#file.isUnderWay) this.#publish('writePiece');
   }
 
   #arm(): void {
-    this.#timer = setTimeout(() => this.flush(), Math.max(1, this.#intervalMs - TIMER_LATE_MS)).unref();
+    const onDue = () => {
+      this.#timer = undefined;
+      if (this.#file.isUnderWay) this.#arm();
+      else this.#publish('writePiece');
+    };
+    this.#timer = setTimeout(onDue, Math.max(1, this.#intervalMs - TIMER_LATE_MS)).unref();
+  }
+
+  #publish(how: 'write' | 'writePiece'): void {
+    if (this.#closed) return;
+    const startMs = now();
+    const { isUnderWay, sequence } = this.#file;
+    const isLate = isUnderWay && startMs - Math.max(this.#beganMs, this.#publishedMs) >= this.#lateAfterMs;
+    if (!isUnderWay || isLate || how === 'write') this.#begin(startMs, isUnderWay);
+    let isDone = true;
+    try {
+      isDone = this.#file[isLate && how === 'writePiece' ? 'catchUp' : how]();
+      while (!isDone && now() - startMs < TURN_MS) isDone = this.#file.writePiece();
+      if (isDone) this.#setFailed(undefined);
+    } catch (error) {
+      this.#setFailed(error as Error);
+    }
+    const endMs = now();
+    this.#costMs += endMs - startMs;
+    if (isDone || this.#file.sequence > sequence) this.#publishedMs = startMs;
+    if (isDone) this.#space(this.#beganMs, this.#costMs);
+    if (!isDone || this.#dirty) this.#goOn(endMs);
+  }
+
+  #begin(startMs: number, isAnew: boolean): void {
+    // Told before it is written: nobody is to see it back with the state it had before. What it tells is a write of its own.
+    if (startMs - this.#publishedMs >= this.#unresponsiveAfterMs) {
+      this.#publishedMs = startMs;
+      this.#options.onResume?.();
+    }
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#dirty = false;
+    this.#beganMs = startMs;
+    // What has gone into pieces that are given up has been taken all the same.
+    if (!isAnew) this.#costMs = 0;
+  }
+
+  get #lateAfterMs(): number {
+    return Math.min(Math.max(this.#intervalMs, LATE_AFTER_MS), HEARTBEAT_MS);
+  }
+
+  // With the next piece, or with what has changed since the first one, where that is free to go.
+  #goOn(nowMs: number): void {
+    this.#pieceDueMs = nowMs + PIECE_SPACING_MS;
+    const onDue = () => {
+      if (this.#file.isUnderWay || (this.#dirty && now() >= this.#freeFromMs)) this.#publish('writePiece');
+    };
+    this.#pieceTimer = this.#pieceTimer?.refresh() ?? setTimeout(onDue, PIECE_SPACING_MS).unref();
   }
 
   // A write that was held up (another process had the core, a file was laid out) must not make the next ones wait: the

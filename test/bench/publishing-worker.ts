@@ -10,6 +10,7 @@ import { readSettings } from '../../src/config.ts';
 import { startAppMetrics } from '../../src/record/app-metrics.ts';
 import { Failures } from '../../src/record/failures.ts';
 import { RequestTable } from '../../src/record/request-table.ts';
+import { SnapshotFile } from '../../src/snapshot/file.ts';
 import { SLOT_HEADER_BYTES } from '../../src/snapshot/layout.ts';
 import { ownMark } from '../../src/snapshot/process-mark.ts';
 import { SeriesTable } from '../../src/snapshot/series-table.ts';
@@ -28,9 +29,11 @@ export interface Call {
 export interface PublishingFigures {
   readonly elapsedMs: number;
   readonly fileBytes: number;
-  /** Each write of the table. */
-  readonly writes: readonly Call[];
-  /** Each piece of collecting the app's instruments, without the write behind it; none for requests. */
+  /** How often all of the table was published. */
+  readonly writes: number;
+  /** Each time that the loop was held up for it: a large table is written in pieces, some in a turn. */
+  readonly pauses: readonly Call[];
+  /** Each piece of collecting the app's instruments, without what is written behind it; none for requests. */
   readonly collections: readonly Call[];
 }
 
@@ -44,8 +47,16 @@ const series = Number(count);
 const { settings } = readSettings({}, { maxSeries: series, maxEndpoints: series });
 const directory = mkdtempSync(join(tmpdir(), 'gunicorn-otel-bench-'));
 const table = new SeriesTable(SLOT_HEADER_BYTES);
-const writes: Call[] = [];
+const pauses: Call[] = [];
+let writes = 0;
+// The file's methods call each other.
+let isInside = false;
+let turn: Call | undefined;
 const collections: Call[] = [];
+for (const how of ['write', 'writePiece', 'catchUp'] as const) {
+  const original = SnapshotFile.prototype[how];
+  SnapshotFile.prototype[how] = ofTurn(original) as () => true;
+}
 const writer = new SnapshotWriter({
   path: join(directory, 'worker.snapshot'),
   identity: {
@@ -62,12 +73,11 @@ const writer = new SnapshotWriter({
     if (error) throw error;
   },
 });
-const flush = writer.flush.bind(writer);
-writer.flush = () => void writes.push(timed(flush));
 const change = kind === 'requests' ? changeRequests() : changeHistograms();
 const changing = setInterval(change, FLUSH_MS);
 await delay(WARM_UP_MS);
-writes.length = 0;
+pauses.length = 0;
+writes = 0;
 collections.length = 0;
 const startMs = performance.now();
 await delay(Number(forMs));
@@ -75,7 +85,7 @@ const elapsedMs = performance.now() - startMs;
 clearInterval(changing);
 writer.close();
 rmSync(directory, { recursive: true });
-const figures: PublishingFigures = { elapsedMs, fileBytes: table.used * 8, writes, collections };
+const figures: PublishingFigures = { elapsedMs, fileBytes: table.used * 8, writes, pauses, collections };
 console.log(JSON.stringify(figures));
 process.exit();
 
@@ -103,16 +113,43 @@ function changeHistograms(): () => void {
     for (const each of attributes) histogram.record(0.01, each);
     const startMs = performance.now();
     for (let isThrough = false; !isThrough; ) {
-      const writesBefore = writes.length;
+      const before = pauses.length;
       const piece = timed(() => {
         isThrough = app.collectSome();
       });
-      const behind = writes.slice(writesBefore);
+      const behind = pauses.slice(before);
       const sum = (key: keyof Call) => behind.reduce((total, call) => total + call[key], 0);
       collections.push({ wallMs: piece.wallMs - sum('wallMs'), cpuMs: piece.cpuMs - sum('cpuMs') });
     }
     const spacingMs = Math.min(Math.max((performance.now() - startMs) * 100, 100), COLLECT_EVERY_MS);
     collectAtMs = performance.now() + spacingMs;
+  };
+}
+
+// What is written in one turn holds up the loop at once.
+function ofTurn(write: (this: SnapshotFile) => boolean) {
+  return function (this: SnapshotFile): boolean {
+    if (isInside) return write.call(this);
+    isInside = true;
+    let isDone = true;
+    try {
+      const { wallMs, cpuMs } = timed(() => {
+        isDone = write.call(this);
+      });
+      if (turn === undefined) {
+        turn = { wallMs: 0, cpuMs: 0 };
+        pauses.push(turn);
+        queueMicrotask(() => {
+          turn = undefined;
+        });
+      }
+      turn.wallMs += wallMs;
+      turn.cpuMs += cpuMs;
+    } finally {
+      isInside = false;
+    }
+    if (isDone) writes += 1;
+    return isDone;
   };
 }
 
