@@ -6,6 +6,7 @@
 // Imported and never required: instrumentations hook require(), and miss for good what was required too early for them.
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { shadow } from './shadow.ts';
+import { isUncached } from './uncached.ts';
 import { answeredWith, latestOn, type UnderWay } from './under-way.ts';
 
 /** What Node keeps of a response without saying so: the head, once it is made, and what it has worked out for it. */
@@ -28,7 +29,9 @@ export function responseBytes(
 ): number {
   if (method === 'HEAD' || statusCode === 204 || statusCode === 304) return 0;
   if (writtenBytes > 0) return writtenBytes;
-  return hasFinished || response.writableFinished ? ((response as Kept)._contentLength ?? 0) : 0;
+  if (!hasFinished && !response.writableFinished) return 0;
+  const length = isUncached() ? Reflect.get(response, '_contentLength') : (response as Kept)._contentLength;
+  return (length as Kept['_contentLength']) ?? 0;
 }
 
 let countsBodyBytes = false;

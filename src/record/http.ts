@@ -15,6 +15,7 @@ import type { Recorded } from './http-instrumentation.ts';
 import { marksOf, recordException } from './marks.ts';
 import type { HttpOptions, HttpWatch } from './request-source.ts';
 import { adopt } from './servers.ts';
+import { isUncached } from './uncached.ts';
 import { CONNECTION, type Connection, latestOn, type Tracked, type UnderWay } from './under-way.ts';
 
 /** What the channels publish. */
@@ -134,7 +135,7 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
   // Each property read of a request or response is dear with Express on Node 20 (decision 054).
   function count(underWay: UnderWay, endMs: number, errorType: string, recorded?: Recorded): void {
     const { request, response, method, target, startMs } = underWay;
-    const { statusCode } = response;
+    const statusCode = isUncached() ? (Reflect.get(response, 'statusCode') as number) : response.statusCode;
     const marks = marksOf(request);
     // A status of 5xx is what is known of an error without a framework.
     const failure = errorType === '' && statusCode >= 500 ? frameworkErrorType(request) : errorType;
