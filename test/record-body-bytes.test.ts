@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
-import { countBodyBytes, requestBytes, responseBytes } from '../src/record/body-bytes.ts';
-import { until } from './processes.ts';
-import { request } from './requests.ts';
-import { listen } from './watched-http.ts';
+import { countBodyBytes } from '../src/record/body-bytes.ts';
+import { connect, request } from './requests.ts';
+import { listen, watch } from './watched-http.ts';
 
 countBodyBytes();
 // Again: what would count twice is put in place once.
@@ -95,6 +94,30 @@ describe('the bytes of a request', () => {
   });
 });
 
+describe('the bytes of requests that wait behind one another on a connection', () => {
+  it('are those of each, in whatever order they are answered', async (t) => {
+    const { counts, bytes } = watch(t);
+    const waiting: (() => void)[] = [];
+    const { port } = await listen(
+      t,
+      createServer((request, response) => {
+        request.resume().on('end', () => {
+          waiting.unshift(() => {
+            response.write(request.url!);
+            response.end('.');
+          });
+          if (waiting.length === 3) for (const answer of waiting) answer();
+        });
+      }),
+    );
+    const post = (path: string, body: string) =>
+      `POST ${path} HTTP/1.1\r\nHost: own\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    await connect(port, post('/a', 'x') + post('/bc', 'xxxx') + post('/def', ''));
+    await counts(3);
+    assert.deepEqual(bytes(), [1 + 4, 2 + 1 + (3 + 1) + (4 + 1)]);
+  });
+});
+
 describe('the methods put in front', () => {
   it('pass on to a patch of the parent class that comes later, and give what it gives', async (t) => {
     const { OutgoingMessage, ServerResponse } = await import('node:http');
@@ -121,22 +144,18 @@ describe('the methods put in front', () => {
 });
 
 async function serve(t: TestContext, answer: RequestListener) {
-  const counted: { received: number; sent: number }[] = [];
-  const server = createServer((request, response) => {
-    response.on('close', () => {
-      counted.push({ received: requestBytes(request), sent: responseBytes(response, request.method) });
-    });
-    answer(request, response);
-  });
-  const { url } = await listen(t, server);
+  const { counts, bytes } = watch(t);
+  const { url } = await listen(t, createServer(answer));
+  let requests = 0;
   const count = async (options: Parameters<typeof request>[1]) => {
-    const before = counted.length;
+    const before = bytes();
     await request(url, options);
-    await until(() => counted.length > before, 'its end');
-    return counted.at(-1)!;
+    requests += 1;
+    await counts(requests);
+    return bytes().map((sum, i) => sum - before[i]!);
   };
   return {
-    sent: async (method: string) => (await count({ method })).sent,
-    received: async (body: (string | Buffer)[]) => (await count({ method: 'POST', body })).received,
+    sent: async (method: string) => (await count({ method }))[1],
+    received: async (body: (string | Buffer)[]) => (await count({ method: 'POST', body }))[0],
   };
 }

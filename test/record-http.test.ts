@@ -8,7 +8,24 @@ import { get } from './request-count.ts';
 import { connect, request } from './requests.ts';
 import { listen, watch } from './watched-http.ts';
 
+// The first in this process to say anything: whoever has said something itself asks for what others say.
+const OTHER_COPY = new URL('../src/record/marks.js?other', import.meta.url).href;
+
 describe('a request of which the app says', () => {
+  it('a route by another copy of the package is one of that route', async (t) => {
+    const { counts } = watch(t);
+    const other: typeof import('../src/record/marks.ts') = await import(OTHER_COPY);
+    const { url } = await listen(
+      t,
+      createServer((request, response) => {
+        other.setRoute(request, '/from/the/other');
+        response.end();
+      }),
+    );
+    await request(url);
+    assert.deepEqual(await counts(1), ['/from/the/other 200 ok']);
+  });
+
   it('a route is one of that route, the last one that was said before its end', async (t) => {
     const { counts } = watch(t);
     const { url } = await listen(

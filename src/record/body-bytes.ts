@@ -6,27 +6,32 @@
 // Imported and never required: instrumentations hook require(), and miss for good what was required too early for them.
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { shadow } from './shadow.ts';
+import { isUncached } from './uncached.ts';
+import { answeredWith, latestOn, type UnderWay } from './under-way.ts';
 
-const BODY_BYTES = Symbol('gunicorn-otel.body-bytes');
-
-type Counted = ServerResponse & { [BODY_BYTES]?: number; _contentLength?: number | null };
-type CountedRequest = IncomingMessage & { [BODY_BYTES]?: number };
-
-/** Bytes of a request's body that were read so far. */
-export function requestBytes(request: IncomingMessage): number {
-  return (request as CountedRequest)[BODY_BYTES] ?? 0;
+/** What Node keeps of a response without saying so: the head, once it is made, and what it has worked out for it. */
+interface Kept {
+  readonly _header?: string | null;
+  readonly _contentLength?: number | null;
 }
 
 /**
  * Bytes of a response's body that were written. A body given to end() before the headers went out is the Content-Length
  * that Node itself worked out; everything else came by write(), or by end() behind it. HEAD, 204 and 304 have no body,
  * whatever the app wrote.
+ *
+ * @param hasFinished - whether that is known; false: the response is asked
  */
-export function responseBytes(response: ServerResponse, method: string | undefined): number {
-  const { statusCode } = response;
+export function responseBytes(
+  { response, method, writtenBytes }: UnderWay,
+  statusCode: number,
+  hasFinished: boolean,
+): number {
   if (method === 'HEAD' || statusCode === 204 || statusCode === 304) return 0;
-  const counted = response as Counted;
-  return counted[BODY_BYTES] ?? (response.writableFinished ? (counted._contentLength ?? 0) : 0);
+  if (writtenBytes > 0) return writtenBytes;
+  if (!hasFinished && !response.writableFinished) return 0;
+  const length = isUncached() ? Reflect.get(response, '_contentLength') : (response as Kept)._contentLength;
+  return (length as Kept['_contentLength']) ?? 0;
 }
 
 let countsBodyBytes = false;
@@ -40,28 +45,40 @@ export function countBodyBytes(): void {
   const readable = Object.getPrototypeOf(IncomingMessage.prototype) as Inherited;
   const outgoing = Object.getPrototypeOf(ServerResponse.prototype) as Inherited;
 
-  shadow(IncomingMessage.prototype, function push(this: CountedRequest, chunk: unknown, encoding: unknown) {
-    // A client's incoming message has a status; only servers' requests are counted.
-    if (chunk !== null && this.statusCode === null) add(this, chunk, encoding);
+  shadow(IncomingMessage.prototype, function push(this: IncomingMessage, chunk: unknown, encoding: unknown) {
+    // A body is read to its end before the next request is: the last one that has come is the one it is of.
+    const underWay = chunk === null ? undefined : latestOn(this.socket);
+    if (underWay?.request === this) underWay.requestBytes += bytesOf(chunk, encoding);
     return readable.push.call(this, chunk, encoding);
   });
-  shadow(ServerResponse.prototype, function write(this: Counted, chunk: unknown, encoding: unknown, callback: unknown) {
-    if (!this.writableEnded) add(this, chunk, encoding);
-    return outgoing.write.call(this, chunk, encoding, callback);
-  });
-  shadow(ServerResponse.prototype, function end(this: Counted, chunk: unknown, encoding: unknown, callback: unknown) {
-    if (this.headersSent && !this.writableEnded) add(this, chunk, encoding);
-    return outgoing.end.call(this, chunk, encoding, callback);
-  });
+  shadow(
+    ServerResponse.prototype,
+    function write(this: ServerResponse, chunk: unknown, encoding: unknown, callback: unknown) {
+      if (!this.writableEnded) written(this, chunk, encoding);
+      return outgoing.write.call(this, chunk, encoding, callback);
+    },
+  );
+  shadow(
+    ServerResponse.prototype,
+    function end(this: ServerResponse & Kept, chunk: unknown, encoding: unknown, callback: unknown) {
+      // What `headersSent` looks at, and end() will: the answer to the one is there for the other.
+      if (this._header && !this.writableEnded) written(this, chunk, encoding);
+      return outgoing.end.call(this, chunk, encoding, callback);
+    },
+  );
 }
 
 type Inherited = Readonly<Record<'push' | 'write' | 'end', (...args: unknown[]) => unknown>>;
 
-function add(message: { [BODY_BYTES]?: number }, chunk: unknown, encoding: unknown): void {
+function written(response: ServerResponse, chunk: unknown, encoding: unknown): void {
+  const underWay = answeredWith(response);
+  if (underWay) underWay.writtenBytes += bytesOf(chunk, encoding);
+}
+
+function bytesOf(chunk: unknown, encoding: unknown): number {
   if (typeof chunk === 'string') {
     const known = typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : 'utf8';
-    message[BODY_BYTES] = (message[BODY_BYTES] ?? 0) + Buffer.byteLength(chunk, known);
-  } else if (chunk instanceof Uint8Array) {
-    message[BODY_BYTES] = (message[BODY_BYTES] ?? 0) + chunk.byteLength;
+    return Buffer.byteLength(chunk, known);
   }
+  return chunk instanceof Uint8Array ? chunk.byteLength : 0;
 }

@@ -16,6 +16,7 @@ import {
   textOf,
 } from './express-layers.ts';
 import { endpointOf, UNMATCHED } from './route.ts';
+import { isUncached, noteExpress } from './uncached.ts';
 
 /** What Express leaves on a request. */
 interface ExpressRequest {
@@ -58,15 +59,15 @@ const now = performance.now.bind(performance);
  * @returns undefined when it is no Express app's
  */
 export function expressRoute(request: object, status: number): string | undefined {
-  const { app, route, baseUrl = '' } = request as ExpressRequest;
-  if (!route) {
-    if (typeof app?.handle !== 'function' || !app.settings) return undefined;
-    return status === 404 || baseUrl === '' ? UNMATCHED : mountAt(rootOf(app), baseUrl);
-  }
-  const known = places.get(route) ?? find(app, route);
+  const route = routeIn(request);
+  if (!route) return mountOf(request, status);
+  const known = places.get(route) ?? find((request as ExpressRequest).app, route);
   if (!known) return hiddenPattern(request, route);
   const place = known.length === 1 ? known[0] : known.find((each) => fits(each, pathOf(request)));
-  if (place?.pattern !== undefined && (place.mounts.length > 0 || baseUrl === '')) return place.pattern;
+  const isMounted = place !== undefined && place.mounts.length > 0;
+  if (isMounted && place.pattern !== undefined) return place.pattern;
+  const baseUrl = baseUrlIn(request);
+  if (place?.pattern !== undefined && baseUrl === '') return place.pattern;
   // Its app is in a router, where nothing tells of it; an app that rewrites its urls; an error has left the router.
   const isFit = place !== undefined && fits(place, pathOf(request));
   if (!place || (!isFit && baseUrl !== '')) return hiddenPattern(request, route);
@@ -81,7 +82,22 @@ export function expressError(request: object): unknown {
   return errors instanceof Set ? [...errors].at(-1) : undefined;
 }
 
+function routeIn(request: ExpressRequest): Route | undefined {
+  return isUncached() ? Reflect.get(request, 'route') : request.route;
+}
+
+function baseUrlIn(request: ExpressRequest): string {
+  return (isUncached() ? Reflect.get(request, 'baseUrl') : request.baseUrl) ?? '';
+}
+
+function mountOf({ app, baseUrl = '' }: ExpressRequest, status: number): string | undefined {
+  if (typeof app?.handle !== 'function' || !app.settings) return undefined;
+  noteExpress();
+  return status === 404 || baseUrl === '' ? UNMATCHED : mountAt(rootOf(app), baseUrl);
+}
+
 function find(app: App | undefined, route: Route): Place[] | undefined {
+  noteExpress();
   for (let each = app; each; each = each.parent) {
     const atMs = now();
     if (atMs - (lookedAt.get(each) ?? Number.NEGATIVE_INFINITY) < LOOK_AGAIN_MS) continue;

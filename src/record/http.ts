@@ -8,13 +8,15 @@ import { channel } from 'node:diagnostics_channel';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { countBodyBytes, requestBytes, responseBytes } from './body-bytes.ts';
+import { countBodyBytes, responseBytes } from './body-bytes.ts';
 import { watchConnections } from './connections.ts';
 import { frameworkErrorType, meetServer, routeOf } from './framework-route.ts';
 import type { Recorded } from './http-instrumentation.ts';
 import { marksOf, recordException } from './marks.ts';
 import type { HttpOptions, HttpWatch } from './request-source.ts';
 import { adopt } from './servers.ts';
+import { isUncached } from './uncached.ts';
+import { CONNECTION, type Connection, latestOn, type Tracked, type UnderWay } from './under-way.ts';
 
 /** What the channels publish. */
 interface HttpMessage {
@@ -23,23 +25,6 @@ interface HttpMessage {
   readonly socket: Socket;
   readonly server: Server;
 }
-
-/** A request under way. Method and target are those it came with: routers and middleware change them. */
-interface UnderWay {
-  response: ServerResponse | undefined;
-  method: string | undefined;
-  target: string | undefined;
-  startMs: number;
-}
-
-/** What is under way on one connection: the request being answered, and those that wait behind it (pipelining). */
-interface Connection {
-  readonly current: UnderWay;
-  readonly queued: UnderWay[];
-}
-
-const CONNECTION = Symbol('gunicorn-otel.connection');
-type Tracked = Socket & { [CONNECTION]?: Connection };
 
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const requestStart = channel('http.server.request.start');
@@ -63,10 +48,10 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
     if (ignored !== undefined && server === ignored()) return;
     const startMs = now();
     const connection = (socket as Tracked)[CONNECTION] ?? openUnseen(socket, server);
-    const { current, queued } = connection;
-    const { method, url: target } = request;
-    if (current.response === undefined) fill(current, response, method, target, startMs);
-    else queued.push({ response, method, target, startMs });
+    const { method, url: target = '' } = request;
+    const underWay = { request, response, method, target, startMs, requestBytes: 0, writtenBytes: 0 };
+    if (connection.current === undefined) connection.current = underWay;
+    else connection.queued.push(underWay);
     requests.begin(method);
     writer.touched();
     if (abandoned === undefined) writer.beforeHandler(startMs);
@@ -81,10 +66,9 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
     if (connection === undefined) return;
     const endMs = now();
     const { current, queued } = connection;
-    if (current.response === response) {
+    if (current?.response === response) {
+      connection.current = queued.length === 0 ? undefined : queued.shift();
       end(current, endMs, '');
-      const next = queued.shift();
-      fill(current, next?.response, next?.method, next?.target, next?.startMs);
     } else {
       const index = queued.findIndex((waiting) => waiting.response === response);
       if (index === -1) return;
@@ -96,7 +80,7 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
     open: guarded((socket: Tracked) => {
       if (socket[CONNECTION] === undefined) open(socket);
     }),
-    isIdle: (socket: Tracked) => socket[CONNECTION]?.current.response === undefined,
+    isIdle: (socket: Tracked) => socket[CONNECTION]?.current === undefined,
     onError: (errorType) => {
       requests.handled(errorType);
       writer.changed(now());
@@ -111,10 +95,7 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
   });
 
   function open(socket: Socket): Connection {
-    const connection: Connection = {
-      current: { response: undefined, method: undefined, target: undefined, startMs: 0 },
-      queued: [],
-    };
+    const connection: Connection = { current: undefined, queued: [] };
     (socket as Tracked)[CONNECTION] = connection;
     connections.add(connection);
     meetServer((socket as { server?: object }).server);
@@ -136,42 +117,40 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
   function close(connection: Connection, errorType: string): void {
     connections.delete(connection);
     const { current, queued } = connection;
-    if (current.response === undefined) return;
+    if (current === undefined) return;
     const endMs = now();
-    const ended = [{ ...current }, ...queued];
-    current.response = undefined;
-    queued.length = 0;
-    for (const request of ended) end(request, endMs, errorType);
+    connection.current = undefined;
+    for (const request of [current, ...queued.splice(0)]) end(request, endMs, errorType);
   }
 
   // The instrumentation records when a response closes, which is behind all that ends it.
   function end(request: UnderWay, endMs: number, errorType: string): void {
     if (instrumented) {
-      const own = { ...request };
-      const counted = guarded<Recorded | undefined>((recorded) => count(own, endMs, errorType, recorded));
-      if (instrumented.awaits(own.response!, counted)) return;
+      const counted = guarded<Recorded | undefined>((recorded) => count(request, endMs, errorType, recorded));
+      if (instrumented.awaits(request.response, counted)) return;
     }
     count(request, endMs, errorType);
   }
 
-  function count(request: UnderWay, endMs: number, errorType: string, recorded?: Recorded): void {
-    const { response, method, target, startMs } = request;
-    const { req, statusCode } = response!;
-    const marks = marksOf(req);
+  // Each property read of a request or response is dear with Express on Node 20 (decision 054).
+  function count(underWay: UnderWay, endMs: number, errorType: string, recorded?: Recorded): void {
+    const { request, response, method, target, startMs } = underWay;
+    const statusCode = isUncached() ? (Reflect.get(response, 'statusCode') as number) : response.statusCode;
+    const marks = marksOf(request);
     // A status of 5xx is what is known of an error without a framework.
-    const failure = errorType === '' && statusCode >= 500 ? frameworkErrorType(req) : errorType;
+    const failure = errorType === '' && statusCode >= 500 ? frameworkErrorType(request) : errorType;
     const durationSeconds = recorded?.durationSeconds ?? (endMs - startMs) / 1000;
     requests.end(
       method,
-      target ?? '',
-      errorType === '' || response!.headersSent ? statusCode : 0,
+      target,
+      errorType === '' || response.headersSent ? statusCode : 0,
       marks?.errorType ?? failure,
       durationSeconds,
-      requestBytes(req),
-      responseBytes(response!, method),
-      marks?.route ?? recorded?.route ?? routeOf(req, statusCode),
+      underWay.requestBytes,
+      responseBytes(underWay, statusCode, errorType === ''),
+      marks?.route ?? recorded?.route ?? routeOf(request, statusCode),
     );
-    if (postRequest !== undefined) postRequest(req, response!, durationSeconds);
+    if (postRequest !== undefined) postRequest(request, response, durationSeconds);
     writer.changed(endMs);
   }
 
@@ -206,22 +185,8 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
     thrown(error) {
       // Handlers run with the socket's resource until they first wait; later nothing tells whose error it is.
       const { socket } = executionAsyncResource() as { socket?: Tracked };
-      const { current, queued } = socket?.[CONNECTION] ?? {};
-      const request = (queued?.at(-1) ?? current)?.response?.req;
-      if (request) recordException(request, error);
+      const underWay = latestOn(socket);
+      if (underWay) recordException(underWay.request, error);
     },
   };
-}
-
-function fill(
-  request: UnderWay,
-  response: ServerResponse | undefined,
-  method?: string,
-  target?: string,
-  startMs = 0,
-): void {
-  request.response = response;
-  request.method = method;
-  request.target = target;
-  request.startMs = startMs;
 }

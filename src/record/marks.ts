@@ -1,4 +1,5 @@
 /** What an app says of a request that Node does not know: its route, and the error it ended in. Kept with the request. */
+import { channel } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
 import { errorTypeOf } from './error-type.ts';
@@ -14,10 +15,23 @@ export interface Marks {
 
 // For every copy of this package: the app may import another one than the preloaded.
 const MARKS = Symbol.for('@x/gunicorn-otel.request-marks');
+const marking = channel('@x/gunicorn-otel.request-marks');
+// Most apps never say a word, and to look for what is not there is what costs most.
+let hasMarked = false;
+let hears = false;
 
-/** What was said of a request. @returns undefined when nothing was */
+/** Begins to hear of marks, also of those that other copies make; once per process or thread. @throws never */
+export function hearMarks(): void {
+  if (hears) return;
+  hears = true;
+  marking.subscribe(() => {
+    hasMarked = true;
+  });
+}
+
+/** What was said of a request; by other copies since hearMarks(). @returns undefined when nothing was */
 export function marksOf(request: object): Marks | undefined {
-  return (request as { [MARKS]?: Marks })[MARKS];
+  return hasMarked ? (request as { [MARKS]?: Marks })[MARKS] : undefined;
 }
 
 /**
@@ -49,6 +63,8 @@ function mark(request: object, said: Marks): void {
   try {
     const marked = request as { [MARKS]?: Marks };
     marked[MARKS] = { ...marked[MARKS], ...said };
+    hasMarked = true;
+    marking.publish(undefined);
   } catch {
     // No request at all, or one that takes no properties: there is nothing to remember it by.
   }

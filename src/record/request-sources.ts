@@ -5,6 +5,7 @@ import { whenServing } from '../first-server.ts';
 import { NO_HTTP, watchHttp } from './http.ts';
 import type { HttpInstrumentationOptions, InstrumentedHttp } from './http-instrumentation.ts';
 import { watchHttp2 } from './http2.ts';
+import { hearMarks } from './marks.ts';
 import type { HttpOptions, HttpWatch } from './request-source.ts';
 import { watchUpgrades } from './upgrades.ts';
 
@@ -23,6 +24,7 @@ export function watchRequests({ settings, meterProvider, ...options }: RequestSo
 
 /** The same of all protocols, by Node's own marks. @throws never */
 export function watchSources(options: HttpOptions): HttpWatch {
+  hearMarks();
   // Who hears of servers comes before who meets them.
   const sources = [watchHttp2(options), watchUpgrades(options), watchHttp(options)];
   return {

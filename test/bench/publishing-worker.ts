@@ -51,7 +51,7 @@ const pauses: Call[] = [];
 let writes = 0;
 // The file's methods call each other.
 let isInside = false;
-let turn: Call | undefined;
+let turn: { -readonly [K in keyof Call]: number } | undefined;
 const collections: Call[] = [];
 for (const how of ['write', 'writePiece', 'catchUp'] as const) {
   const original = SnapshotFile.prototype[how];
