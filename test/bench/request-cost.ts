@@ -26,7 +26,7 @@ import { median, spread, turns } from './statistics.ts';
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 18);
 // Each starts an exporter of its own, and has its code compiled.
 const WARM_UP_ROUNDS = 3;
-const LIVES = Math.min(3, ROUNDS);
+const LIVES = Math.min(6, ROUNDS);
 const OTHER_NODE = 24;
 const LIMIT = 1;
 const LIMIT_WITH_ROUTES = 2;
