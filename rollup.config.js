@@ -29,10 +29,20 @@ const ENTRIES = {
 const inSnapshot = ['count-events', 'group', 'monotonic', 'own-metrics', 'reader'].map((name) => `snapshot/${name}`);
 /** Modules that several of them share, with what these import: the rest is left to Rollup. */
 const SHARED = {
-  preload: ['preload', 'snapshot/process-mark'],
+  preload: ['preload', 'process-environment', 'snapshot/process-mark'],
   signs: ['signs', 'errors', 'report', 'late-meter', 'fastify-requests'],
   metrics: ['catalogue/metrics'],
-  shared: ['settings', 'manifest', 'nearest-name', 'optional-package', ...inSnapshot],
+  marks: ['record/marks'],
+  shared: [
+    'config',
+    'config-module',
+    'group-name',
+    'manifest',
+    'nearest-name',
+    'optional-package',
+    'settings',
+    ...inSnapshot,
+  ],
 };
 /** Files that are no ES modules of ours: for require(), and for browsers. */
 const COPIED = ['register.cjs', ...filesOfPage().map((name) => `page/${name}`)];

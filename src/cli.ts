@@ -6,8 +6,8 @@ import { checkText } from './check-text.ts';
 import { commandHelp, generalHelp } from './command-help.ts';
 import { COMMANDS, type CommandLine, type CommandName, parseCommand, unknownCommand } from './command-line.ts';
 import { messageOf } from './errors.ts';
+import { ownManifest } from './manifest.ts';
 import { serve, serveFleet } from './serve.ts';
-import { VERSION } from './start.ts';
 import { top } from './top.ts';
 import { topOptions } from './top-options.ts';
 
@@ -51,7 +51,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const [first = '--help', ...rest] = process.argv.slice(2);
 try {
-  if (first === '--version' || first === '-v') process.stdout.write(`${VERSION}\n`);
+  if (first === '--version' || first === '-v') process.stdout.write(`${ownManifest().version}\n`);
   else if (first === '--help' || first === '-h') process.stdout.write(generalHelp());
   else if (Object.hasOwn(COMMANDS, first)) await run(first as CommandName, rest);
   else misused(first.startsWith('-') ? `there is no option ${first}` : unknownCommand(first));

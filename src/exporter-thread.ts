@@ -25,8 +25,6 @@ const BYTES_PER_MB = 1024 ** 2;
 // For the last pushes of one that is told to stop; the process may end before.
 const STOP_MS = 1000;
 
-const PROGRAM = new URL('./export/thread.js', import.meta.url);
-
 interface Asked {
   resolve(metrics: readonly MetricData[]): void;
   reject(error: Error): void;
@@ -63,7 +61,11 @@ export class ExporterThread {
    * @param onLost - told when somebody else leads the group now: it is to be stopped
    * @param program - what runs in the thread
    */
-  constructor(options: ExporterOptions, onLost: () => void = () => {}, program: URL = PROGRAM) {
+  constructor(
+    options: ExporterOptions,
+    onLost: () => void = () => {},
+    program = new URL('./export/thread.js', import.meta.url),
+  ) {
     this.#options = options;
     this.#onLost = onLost;
     this.#program = program;

@@ -6,8 +6,6 @@ import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const REGISTER = '@x/gunicorn-otel/register';
-const REGISTER_JS = fileURLToPath(new URL('./register.js', import.meta.url));
-const REGISTER_CJS = fileURLToPath(new URL('./register.cjs', import.meta.url));
 // In NODE_OPTIONS a value may stand in double quotes, with backslashes inside.
 const IMPORT_OPTION = /(?<!\S)--import(?:=|\s+)("(?:[^"\\]|\\.)*"|\S+)/g;
 
@@ -18,7 +16,7 @@ const IMPORT_OPTION = /(?<!\S)--import(?:=|\s+)("(?:[^"\\]|\\.)*"|\S+)/g;
 export function workerNodeOptions(nodeOptions: string | undefined): string | undefined {
   return nodeOptions?.replaceAll(IMPORT_OPTION, (option, value: string) => {
     const specifier = value.startsWith('"') ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value;
-    return isRegister(specifier) ? `--require ${JSON.stringify(REGISTER_CJS)}` : option;
+    return isRegister(specifier) ? `--require ${JSON.stringify(registerCjs())}` : option;
   });
 }
 
@@ -34,8 +32,8 @@ export function workerExecArgv(execArgv: readonly string[], nodeOptions: string 
     if (arg === '--import' && isRegister(execArgv[i + 1] ?? '')) i += 1;
     else if (!(arg.startsWith('--import=') && isRegister(arg.slice('--import='.length)))) args.push(arg);
   }
-  const required = args.some(isRegister) || (nodeOptions ?? '').includes(REGISTER_CJS) || requires(nodeOptions);
-  return required ? args : [...args, '--require', REGISTER_CJS];
+  const required = args.some(isRegister) || (nodeOptions ?? '').includes(registerCjs()) || requires(nodeOptions);
+  return required ? args : [...args, '--require', registerCjs()];
 }
 
 function requires(nodeOptions: string | undefined): boolean {
@@ -44,6 +42,14 @@ function requires(nodeOptions: string | undefined): boolean {
 
 function isRegister(specifier: string): boolean {
   if (specifier === REGISTER) return true;
-  if (specifier.startsWith('file:')) return specifier === pathToFileURL(REGISTER_JS).href;
-  return [REGISTER_JS, REGISTER_CJS].includes(resolve(specifier));
+  if (specifier.startsWith('file:')) return specifier === pathToFileURL(registerJs()).href;
+  return [registerJs(), registerCjs()].includes(resolve(specifier));
+}
+
+function registerJs(): string {
+  return fileURLToPath(new URL('./register.js', import.meta.url));
+}
+
+function registerCjs(): string {
+  return fileURLToPath(new URL('./register.cjs', import.meta.url));
 }

@@ -4,6 +4,7 @@
  */
 import { messageOf } from './errors.ts';
 import type { ServerInfo, WorkerInfo } from './lifecycle.ts';
+import { isPreloaded } from './preload.ts';
 import { report } from './report.ts';
 import { activeMember, start } from './start.ts';
 
@@ -48,7 +49,10 @@ export function redisWhenReady(_server?: ServerInfo): void {
 // What cannot begin says so; the program runs on without it.
 function begin(): void {
   try {
-    if (!activeMember()) started ??= start();
+    if (activeMember() || started) return;
+    // What the preload would have begun with the first sign ends with its process, too.
+    if (isPreloaded()) start();
+    else started = start();
   } catch (error) {
     report('error', `metrics are off in process ${process.pid}: ${messageOf(error)}`);
   }

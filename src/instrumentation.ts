@@ -1,7 +1,8 @@
 /** This package as an instrumentation among others: for apps that set up OpenTelemetry in code. */
 import { InstrumentationBase, type InstrumentationConfig } from '@opentelemetry/instrumentation';
 import type { Settings } from './config.ts';
-import { type Started, start, VERSION } from './start.ts';
+import { ownManifest } from './manifest.ts';
+import { type Started, start } from './start.ts';
 
 /** `enabled` (true unless told), and settings by name, before those of the environment. */
 export interface GunicornInstrumentationConfig extends InstrumentationConfig {
@@ -18,7 +19,7 @@ export class GunicornInstrumentation extends InstrumentationBase<GunicornInstrum
   declare private started: Started | undefined;
 
   constructor(config: GunicornInstrumentationConfig = {}) {
-    super('@x/gunicorn-otel', VERSION, config);
+    super('@x/gunicorn-otel', ownManifest().version, config);
   }
 
   protected override init(): [] {

@@ -2,12 +2,15 @@
 import { readFileSync } from 'node:fs';
 
 /** What we read of it. */
-export interface Manifest {
+interface Manifest {
   readonly version: string;
   readonly devDependencies: Readonly<Record<string, string>>;
 }
 
-/** @throws system errors, where it has been deleted */
-export function readManifest(): Manifest {
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as Manifest;
+let manifest: Manifest | undefined;
+
+/** Read when it is first asked for: an app may have been joined with what it uses of this package. @throws system errors */
+export function ownManifest(): Manifest {
+  manifest ??= JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as Manifest;
+  return manifest;
 }

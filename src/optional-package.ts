@@ -1,12 +1,11 @@
 /** Packages that only some users need: loaded when they are, and one line tells how to get one that is not there. */
 import { createRequire } from 'node:module';
 import { messageOf } from './errors.ts';
-import { readManifest } from './manifest.ts';
+import { ownManifest } from './manifest.ts';
 import { report } from './report.ts';
 
 /**
- * @param name - a key of devDependencies in package.json, whose range goes into the install command: it is tested with that.
- *   That of peerDependencies is `*`, or an app that has another version of its own could not install us
+ * @param name - as `installCommand` takes it
  * @param load - imports it
  * @param purpose - what does not happen without it, beginning a sentence
  * @returns undefined, and one line, when it is not installed or cannot be loaded
@@ -31,9 +30,16 @@ export function requireOptional<T>(name: string, purpose: string): T | undefined
   }
 }
 
+/**
+ * @param name - a key of devDependencies in package.json, whose range goes into it: it is tested with that. That of
+ *   peerDependencies is `*`, or an app that has another version of its own could not install us
+ */
+export function installCommand(name: string): string {
+  return `npm install '${name}@${ownManifest().devDependencies[name] ?? 'latest'}'`;
+}
+
 function tell(name: string, purpose: string, error: unknown): void {
   const missing = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as NodeJS.ErrnoException).code ?? '');
   const why = missing ? `the package ${name}, which is not installed` : `the package ${name}: ${messageOf(error)}`;
-  const range = readManifest().devDependencies[name] ?? 'latest';
-  report('error', `${purpose} needs ${why}; to install it: npm install '${name}@${range}'`);
+  report('error', `${purpose} needs ${why}; to install it: ${installCommand(name)}`);
 }

@@ -39,10 +39,11 @@ const PM2_WORKER = /[\\/]pm2[\\/]lib[\\/]ProcessContainer(Bun)?\.js$/;
 // Held here: a channel without a strong reference may be collected, subscribers included (Node 20).
 const fastifyMade = channel('fastify.initialization');
 const threadStart = channel('worker_threads');
+const scope = globalThis as { [PRELOADED]?: boolean };
 
 let awake = false;
 let awaited = false;
-let later: Later = {
+const later: Later = {
   get signs() {
     return load('./signs.js') as Signs;
   },
@@ -54,19 +55,17 @@ let later: Later = {
   },
 };
 
-/**
- * Arms the signs.
- *
- * @param loaded - only for Node versions that cannot require() an ES module later
- * @throws never
- */
-export function preload(loaded?: Later): void {
-  const scope = globalThis as { [PRELOADED]?: boolean };
+/** Whether somebody has: this package was preloaded, or has been started. */
+export function isPreloaded(): boolean {
+  return scope[PRELOADED] === true;
+}
+
+/** Arms the signs. @throws never */
+export function preload(): void {
   if (scope[PRELOADED]) return;
   tellThreads();
   if (environment()['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return;
   scope[PRELOADED] = true;
-  if (loaded) later = loaded;
   family();
   watchMeters();
   // Hooks go into an instance when it is made, before anything listens.
@@ -149,23 +148,23 @@ function handOver(settings: ClusterSettings): void {
 // There is no proxy for meters in the API: a no-op instrument stays one for ever, so the provider is there from the start.
 // What watches the API's registry takes the place of this on the first touch.
 function watchMeters(): void {
-  const scope = globalThis as { [OTEL_API_REGISTRY]?: unknown };
+  const registry = globalThis as { [OTEL_API_REGISTRY]?: unknown };
   const offer = () => {
-    delete scope[OTEL_API_REGISTRY];
+    delete registry[OTEL_API_REGISTRY];
     guarded(METERS_OFF, offerMeters);
   };
   // Somebody is here before us: whether there is a MeterProvider already is worth a line now.
   if (Object.getOwnPropertyDescriptor(globalThis, OTEL_API_REGISTRY)) return void guarded(METERS_OFF, offerMeters);
-  Object.defineProperty(scope, OTEL_API_REGISTRY, {
+  Object.defineProperty(registry, OTEL_API_REGISTRY, {
     configurable: true,
     enumerable: false,
     get() {
       offer();
-      return scope[OTEL_API_REGISTRY];
+      return registry[OTEL_API_REGISTRY];
     },
     set(value: unknown) {
       offer();
-      scope[OTEL_API_REGISTRY] = value;
+      registry[OTEL_API_REGISTRY] = value;
     },
   });
 }

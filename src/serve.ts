@@ -12,12 +12,12 @@ import { GunicornOtelError } from './errors.ts';
 import { type Exporter, startExporter } from './export/exporter.ts';
 import { startFleet } from './export/fleet.ts';
 import { groupName } from './group-name.ts';
+import { ownManifest } from './manifest.ts';
 import { noneIn } from './no-group.ts';
 import { diagLogger, report, setLogLevel } from './report.ts';
 import { createGroupDirectory, isDeserted, liveGroups, removeGroup } from './snapshot/group.ts';
 import { type Holder, type Lead, LeaderWatch, readLeader, releaseLead, takeLead } from './snapshot/leader.ts';
 import { ownMark } from './snapshot/process-mark.ts';
-import { VERSION } from './start.ts';
 
 const LOOK_MS = 1000;
 
@@ -93,7 +93,7 @@ class Sidecar {
     if (!lead) return;
     report('info', `process ${process.pid} serves the metrics of ${directory}`);
     const exporter = startExporter(
-      { directory, settings: this.#settings, version: VERSION, lead, resumed: lead.number > 1 },
+      { directory, settings: this.#settings, version: ownManifest().version, lead, resumed: lead.number > 1 },
       undefined,
       () => this.#lost(),
     );

@@ -7,7 +7,7 @@ import { readSettings, type Settings } from './config.ts';
 import { loadConfigModule } from './config-module.ts';
 import { ExporterThread } from './exporter-thread.ts';
 import { groupName } from './group-name.ts';
-import { readManifest } from './manifest.ts';
+import { ownManifest } from './manifest.ts';
 import { type Member, startMember } from './member.ts';
 import { preload } from './preload.ts';
 import { environment, GROUP_VARIABLE, isBelowPreloaded, isReplaced } from './process-environment.ts';
@@ -20,9 +20,6 @@ import { wakeProcess } from './started-threads.ts';
 
 /** What made a process wake up; see preload.ts. */
 export type Sign = 'listen' | 'fork' | 'meter' | 'worker' | 'thread' | 'start';
-
-/** Of this package, from its package.json. */
-export const VERSION = readManifest().version;
 
 let active: Member | undefined;
 let beginning = false;
@@ -99,6 +96,7 @@ function join(sign: Sign, options: Partial<Settings>): Member | undefined {
   const inherited = env[GROUP_VARIABLE];
   const joins = inherited !== undefined && (isLiveGroup(inherited) || isMissed(inherited, env));
   const directory = joins ? inherited : openGroup(settings, [...config.problems, ...problems]);
+  const { version } = ownManifest();
   return startMember({
     settings,
     directory,
@@ -108,8 +106,8 @@ function join(sign: Sign, options: Partial<Settings>): Member | undefined {
     head: !joins && isMainThread,
     contends: !(joins && isOfCluster(env)) && !isReplaced,
     patient: isBelowPreloaded,
-    version: VERSION,
-    makeExporter: (lead, onLost) => new ExporterThread({ directory, settings, version: VERSION, lead }, onLost),
+    version,
+    makeExporter: (lead, onLost) => new ExporterThread({ directory, settings, version, lead }, onLost),
   });
 }
 

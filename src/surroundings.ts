@@ -1,6 +1,7 @@
 /** What settings ask of the machine: directory, port, certificate, packages. Each is tried and let go again. */
 import { createServer } from 'node:net';
 import { isEnabled, type Settings } from './config.ts';
+import { installCommand } from './optional-package.ts';
 import { readSecurity } from './security/security.ts';
 import { directoryProblem } from './snapshot/trial.ts';
 
@@ -113,7 +114,7 @@ function redis(settings: Settings, resolvePackage: (name: string) => unknown): F
   const { redisTtlMs, redisForwardIntervalMs } = settings;
   const found = isInstalled('redis', resolvePackage)
     ? []
-    : [problem('REDIS_ENABLED is true and the package redis is not installed: npm install redis')];
+    : [problem(`REDIS_ENABLED is true and the package redis is not installed: ${installCommand('redis')}`)];
   if (redisTtlMs > 0 && redisTtlMs < redisForwardIntervalMs) {
     found.push(
       warning('REDIS_TTL_SECONDS is less than REDIS_FORWARD_INTERVAL: keys end before they are written again'),
@@ -130,7 +131,7 @@ function otlp({ metricsExporters }: Settings, env: NodeJS.ProcessEnv, resolvePac
   if (!name)
     return [problem(`${set}=${JSON.stringify(protocol)} is not one of ${[...OTLP_PACKAGES.keys()].join(', ')}`)];
   if (isInstalled(name, resolvePackage)) return [];
-  return [problem(`OTEL_METRICS_EXPORTER has otlp and its package is not installed: npm install ${name}`)];
+  return [problem(`OTEL_METRICS_EXPORTER has otlp and its package is not installed: ${installCommand(name)}`)];
 }
 
 function runtime(settings: Settings, resolvePackage: (name: string) => unknown): Finding[] {
@@ -138,7 +139,7 @@ function runtime(settings: Settings, resolvePackage: (name: string) => unknown):
   if (!isEnabled('runtime-node', settings) || isInstalled(name, resolvePackage)) return [];
   return [
     problem(
-      `OTEL_NODE_ENABLED_INSTRUMENTATIONS has runtime-node and its package is not installed: npm install ${name}`,
+      `OTEL_NODE_ENABLED_INSTRUMENTATIONS has runtime-node and its package is not installed: ${installCommand(name)}`,
     ),
   ];
 }

@@ -46,6 +46,8 @@ function staying() {
 // A worker finishes what it has begun, then exits by itself; one that hangs is killed.
 function retire(worker) {
   leaving.add(worker);
+  // One that was told to end by somebody else has gone already, or is about to.
+  worker.once('error', () => {});
   worker.disconnect();
   const deadline = setTimeout(() => worker.kill('SIGKILL'), STOP_TIMEOUT_MS);
   worker.once('exit', () => clearTimeout(deadline));

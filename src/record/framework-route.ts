@@ -28,8 +28,6 @@ const MODULES: readonly (Framework & { module: RegExp; watch(exported: unknown):
 // A route that takes whatever comes: `*`, `/files/*path`, `/{any*}`, `(.*)`.
 const CATCH_ALL = /\*[^/]*$/;
 
-// Node's register of CommonJS modules, those that ES modules have imported included.
-const { cache } = createRequire(import.meta.url);
 const servers = new WeakSet<object>();
 const watched = new WeakSet<object>();
 const present = new Set<Framework>();
@@ -42,6 +40,8 @@ export function meetServer(server: object | undefined): void {
   if (server === undefined || servers.has(server)) return;
   servers.add(server);
   try {
+    // Node's register of CommonJS modules, those that ES modules have imported included.
+    const { cache } = createRequire(import.meta.url);
     for (const path of Object.keys(cache)) {
       for (const framework of MODULES) if (framework.module.test(path)) meet(framework, cache[path]?.exports);
     }
