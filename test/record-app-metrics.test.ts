@@ -85,6 +85,17 @@ describe('what the app records', () => {
     await until(() => series('jobs').reduce((sum, [, [value = 0]]) => sum + value, 0) === sets, 'all of it');
   });
 
+  it('has the longest description of those that are given before it is first recorded', (t) => {
+    const { meter, collectNow, descriptors } = startRecording(t);
+    meter.createCounter('c').add(1);
+    meter.createCounter('c', { description: 'Longer.' });
+    collectNow();
+    assert.deepEqual(
+      descriptors().map(({ description }) => description),
+      ['Longer.'],
+    );
+  });
+
   it('is told with name, unit, description, kind and scope', (t) => {
     const { meter, collectNow, descriptors } = startRecording(t);
     meter.createCounter('c', { unit: 's', description: 'd' }).add(1);
