@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 /** What we read of it. */
 export interface Manifest {
   readonly version: string;
-  readonly devDependencies: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
 /** @throws system errors, where it has been deleted */

@@ -34,6 +34,14 @@ export function requireOptional<T>(name: string, purpose: string): T | undefined
 function tell(name: string, purpose: string, error: unknown): void {
   const missing = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as NodeJS.ErrnoException).code ?? '');
   const why = missing ? `the package ${name}, which is not installed` : `the package ${name}: ${messageOf(error)}`;
-  const range = readManifest().devDependencies[name] ?? 'latest';
-  report('error', `${purpose} needs ${why}; to install it: npm install '${name}@${range}'`);
+  report('error', `${purpose} needs ${why}; to install it: npm install '${name}@${rangeOf(name)}'`);
+}
+
+// Whoever packs an app may leave out of package.json what no package needs that is installed, or the file itself.
+function rangeOf(name: string): string {
+  try {
+    return readManifest().devDependencies?.[name] ?? 'latest';
+  } catch {
+    return 'latest';
+  }
 }
