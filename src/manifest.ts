@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 /** What we read of it. */
 interface Manifest {
   readonly version: string;
-  readonly devDependencies: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
 let manifest: Manifest | undefined;

@@ -33,9 +33,19 @@ export function requireOptional<T>(name: string, purpose: string): T | undefined
 /**
  * @param name - a key of devDependencies in package.json, whose range goes into it: it is tested with that. That of
  *   peerDependencies is `*`, or an app that has another version of its own could not install us
+ * @throws never
  */
 export function installCommand(name: string): string {
-  return `npm install '${name}@${ownManifest().devDependencies[name] ?? 'latest'}'`;
+  return `npm install '${name}@${rangeOf(name) ?? 'latest'}'`;
+}
+
+// Whoever packs an app may leave out of package.json what no package needs that is installed, or the file itself.
+function rangeOf(name: string): string | undefined {
+  try {
+    return ownManifest().devDependencies?.[name];
+  } catch {
+    return undefined;
+  }
 }
 
 function tell(name: string, purpose: string, error: unknown): void {

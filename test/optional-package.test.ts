@@ -1,11 +1,13 @@
 /** Holds src/optional-package.ts, and what package.json says of packages that only some users need. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { loadOptional } from '../src/optional-package.ts';
 import { catchLines } from './lines.ts';
-import { ROOT } from './processes.ts';
+import { freshDirectory, ROOT } from './processes.ts';
 
 const { peerDependencies, peerDependenciesMeta, devDependencies } = JSON.parse(
   readFileSync(join(ROOT, 'package.json'), 'utf8'),
@@ -29,4 +31,20 @@ test('where one is missing or cannot be used, the line names the versions that t
       `gunicorn-otel: It needs the package ${name}: version 5 is needed; to install it: npm install '${name}@${devDependencies![name]}'`,
     );
   }
+});
+
+test('where package.json is no more what was packed, the line names any version, and nothing is thrown', (t) => {
+  const place = freshDirectory(t);
+  cpSync(join(ROOT, 'dist/src'), join(place, 'dist/src'), { recursive: true });
+  const manifest = join(place, 'package.json');
+  const program = `
+    const { requireOptional } = await import(${JSON.stringify(pathToFileURL(join(place, 'dist/src/optional-package.js')).href)});
+    console.log(requireOptional('nobody-has-it', 'It'));`;
+  const said = () =>
+    execFileSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8', stdio: 'pipe' });
+  writeFileSync(manifest, JSON.stringify({ version: '0.0.0', type: 'module' }));
+  assert.equal(said(), 'undefined\n');
+  rmSync(manifest);
+  writeFileSync(join(place, 'dist/src/package.json'), '{"type":"module"}');
+  assert.equal(said(), 'undefined\n');
 });

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { type Meter, ValueType } from '@opentelemetry/api';
 import { setLogLevel } from '../src/report.ts';
 import { decodeSnapshot } from '../src/snapshot/layout.ts';
@@ -83,6 +83,32 @@ describe('what the app records', () => {
     const counter = meter.createCounter('jobs');
     for (let id = 0; id < sets; id += 1) counter.add(1, { id });
     await until(() => series('jobs').reduce((sum, [, [value = 0]]) => sum + value, 0) === sets, 'all of it');
+  });
+
+  it('is collected at once where the turns of the loop are so long that all pieces would take seconds', async (t) => {
+    const sets = 20_000;
+    const { meter, table } = startRecording(t, { maxSeries: sets });
+    const all = Array.from({ length: 8 }, (_, i) => meter.createCounter(`jobs${i}`));
+    for (let id = 0; id < sets; id += 1) for (const counter of all) counter.add(1, { id });
+    // Waited for a second, and then a second of pieces: 40 of these turns.
+    let turns = 0;
+    while (table.used < all.length * sets && turns < 60) {
+      turns += 1;
+      for (const end = performance.now() + 50; performance.now() < end; );
+      await nextTurn();
+    }
+    assert.ok(turns < 60, `${table.used} of ${all.length * sets} in ${turns} turns`);
+  });
+
+  it('has the longest description of those that are given before it is first recorded', (t) => {
+    const { meter, collectNow, descriptors } = startRecording(t);
+    meter.createCounter('c').add(1);
+    meter.createCounter('c', { description: 'Longer.' });
+    collectNow();
+    assert.deepEqual(
+      descriptors().map(({ description }) => description),
+      ['Longer.'],
+    );
   });
 
   it('is told with name, unit, description, kind and scope', (t) => {

@@ -1,8 +1,9 @@
 /** Holds src/record/body-bytes.ts with a real server: every byte of a body counts once, however it was written, and no other. */
 import assert from 'node:assert/strict';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import { countBodyBytes } from '../src/record/body-bytes.ts';
+import { answeredWith, CONNECTION, type Connection, join } from '../src/record/under-way.ts';
 import { connect, request } from './requests.ts';
 import { listen, watch } from './watched-http.ts';
 
@@ -159,3 +160,31 @@ async function serve(t: TestContext, answer: RequestListener) {
     received: async (body: (string | Buffer)[]) => (await count({ method: 'POST', body }))[0],
   };
 }
+
+describe('thousands of requests that wait on one connection', () => {
+  it('are each found without going over the others', () => {
+    const connection: Connection = { current: undefined, queued: [] };
+    const request = { socket: { [CONNECTION]: connection } } as unknown as IncomingMessage;
+    let looks = 0;
+    const all = Array.from({ length: 2000 }, (_, startMs) => {
+      const response = { req: request } as ServerResponse;
+      const underWay = {
+        request,
+        get response() {
+          looks += 1;
+          return response;
+        },
+        method: 'GET',
+        target: '/',
+        startMs,
+        requestBytes: 0,
+        writtenBytes: 0,
+      };
+      join(connection, underWay);
+      return { response, underWay };
+    });
+    for (const { response, underWay } of all) assert.equal(answeredWith(response), underWay);
+    assert.ok(looks <= 3 * all.length, `${looks} looks at ${all.length}`);
+    assert.equal(answeredWith({ req: request } as ServerResponse), undefined);
+  });
+});

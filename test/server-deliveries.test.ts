@@ -107,6 +107,7 @@ describe('answers at once', () => {
     await until(async () => (await served.connections()) === 0, 'all are gone');
     letIn();
     assert.equal((await served.get('/metrics')).status, 200);
+    assert.deepEqual(Object.fromEntries(served.refused), {}, 'nobody was refused anything');
   });
 
   it(`hold ${MAX_HELD_BYTES / 2 ** 20} MiB in clients that do not take them; what is shared counts once`, async (t) => {

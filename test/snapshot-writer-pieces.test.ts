@@ -130,6 +130,25 @@ describe('a writer of a large table', () => {
     assert.deepEqual(told, ['ENOSPC', 'works']);
   });
 
+  it('tries a write that is refused behind its first piece no oftener than others', (t) => {
+    const { writer, table } = open(t, { flushIntervalMs: 60_000, onStateChange: () => {} });
+    table.values.fill(1, 0, VALUES);
+    let tries = 0;
+    t.mock.method(fs, 'writeSync', (...[, , , length]: [number, Uint8Array, number, number]) => {
+      tries += 1;
+      if (tries % 2 === 1) return length;
+      throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' });
+    });
+    syncBuiltinESMExports();
+    for (let n = 0; n < 100; n += 1) {
+      writer.changed(performance.now());
+      writer.beforeHandler(performance.now() + 2);
+    }
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    assert.ok(tries < 100, `${tries} pieces were begun`);
+  });
+
   it('does not keep its process, and leaves it when it ends what it had', (t) => {
     const path = join(freshDirectory(t), 'own.snapshot');
     const module = (name: string) => JSON.stringify(new URL(`../src/snapshot/${name}.js`, import.meta.url).href);

@@ -35,7 +35,8 @@ export interface AppMetrics {
   stop(): void;
 }
 
-// The app's instruments are published between ten times and once a second.
+// The app's instruments are published between ten times and once a second. What has not come to its end by then, because the
+// loop's turns are long, is collected at once: no more than a second's is to be lost with a process that is killed.
 const MIN_SPACING_MS = 100;
 const MAX_SPACING_MS = 1000;
 // Collecting may take one part in this many of a core's time, and hold up the loop for so long at once.
@@ -102,8 +103,9 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
     onOverflow: (metric) => cells.countOverflow(metric),
     callbackTimeoutMs: options.observableIntervalMs,
   });
-  // What is left of the collection that is under way, what it has taken so far, and whether it had anything.
+  // What is left of the collection that is under way, when it began, what it has taken so far, and whether it had anything.
   let round: Generator<ScopeMetrics> | undefined;
+  let beganMs: number | undefined;
   let spentMs = 0;
   let hasChanged = false;
   let observedAtMs = Number.NEGATIVE_INFINITY;
@@ -128,7 +130,9 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
 
   function tick(): void {
     const startMs = now();
-    const isThrough = collect(startMs + PIECE_MS);
+    beganMs ??= startMs;
+    const isLate = startMs - beganMs >= MAX_SPACING_MS;
+    const isThrough = collect(isLate ? Number.POSITIVE_INFINITY : startMs + PIECE_MS);
     spentMs += now() - startMs;
     if (!isThrough) {
       timer = setTimeout(tick, PAUSE_MS).unref();
@@ -136,7 +140,9 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
     }
     observe(startMs);
     const spacing = hasChanged ? Math.max(spentMs * COST_DIVISOR, MIN_SPACING_MS) : MAX_SPACING_MS;
-    timer = setTimeout(tick, Math.min(spacing, MAX_SPACING_MS)).unref();
+    const dueMs = beganMs + Math.min(spacing, MAX_SPACING_MS);
+    timer = setTimeout(tick, Math.max(dueMs - now(), PAUSE_MS)).unref();
+    beganMs = undefined;
     hasChanged = false;
     spentMs = 0;
   }

@@ -61,7 +61,8 @@ export function storagesOf(storage: Storage): readonly Storage[] {
 
 /** Stands in the place of the SDK's DeltaMetricProcessor. */
 export class DeltaStorage {
-  readonly #descriptor: Storage['_instrumentDescriptor'];
+  // Its descriptor is another one when an instrument of the same name has a longer description.
+  readonly #storage: Storage;
   readonly #aggregator: Aggregator;
   readonly #options: DeltaStorageOptions;
   /** Sets that have an accumulation, in the order of their first measurement. */
@@ -69,7 +70,7 @@ export class DeltaStorage {
 
   /** @param storage - with the SDK's, in which nothing was recorded yet */
   constructor(storage: Storage, replaced: DeltaProcessor, options: DeltaStorageOptions) {
-    this.#descriptor = storage._instrumentDescriptor;
+    this.#storage = storage;
     this.#aggregator = replaced._aggregator;
     this.#options = options;
   }
@@ -82,10 +83,11 @@ export class DeltaStorage {
 
   /** What was recorded since the last collection, in slices; what comes between two of them is in one of those to come. */
   *collect(): Generator<MetricData> {
+    const { _instrumentDescriptor: descriptor } = this.#storage;
     for (let left = this.#touched.length; left > 0; left -= SLICE) {
       const accumulations = this.#touched.splice(0, Math.min(left, SLICE)).map((set) => this.#taken(set));
       // Nobody reads the time: what is published has its own.
-      yield this.#aggregator.toMetricData(this.#descriptor, this.#options.delta, accumulations, [0, 0]);
+      yield this.#aggregator.toMetricData(descriptor, this.#options.delta, accumulations, [0, 0]);
     }
   }
 

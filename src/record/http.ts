@@ -16,7 +16,7 @@ import { marksOf, recordException } from './marks.ts';
 import type { HttpOptions, HttpWatch } from './request-source.ts';
 import { adopt } from './servers.ts';
 import { isUncached } from './uncached.ts';
-import { CONNECTION, type Connection, latestOn, type Tracked, type UnderWay } from './under-way.ts';
+import { CONNECTION, type Connection, join, latestOn, type Tracked, type UnderWay } from './under-way.ts';
 
 /** What the channels publish. */
 interface HttpMessage {
@@ -50,8 +50,7 @@ export function watchHttp({ requests, writer, failures, ignored, instrumented, .
     const connection = (socket as Tracked)[CONNECTION] ?? openUnseen(socket, server);
     const { method, url: target = '' } = request;
     const underWay = { request, response, method, target, startMs, requestBytes: 0, writtenBytes: 0 };
-    if (connection.current === undefined) connection.current = underWay;
-    else connection.queued.push(underWay);
+    join(connection, underWay);
     requests.begin(method);
     writer.touched();
     if (abandoned === undefined) writer.beforeHandler(startMs);

@@ -28,8 +28,22 @@ export interface Connection {
 /** Where a socket has what is under way on it; this copy's own. */
 export const CONNECTION = Symbol('gunicorn-otel.connection');
 
+// Those that have waited, by what they are answered with: there may be thousands on a connection, which nobody is to go over
+// for each piece of a body.
+const waited = new WeakMap<ServerResponse, UnderWay>();
+
 /** A connection's socket; without the record of one that is no watched server's. */
 export type Tracked = Socket & { [CONNECTION]?: Connection };
+
+/** A request has come: it is answered when those before it are. */
+export function join(connection: Connection, underWay: UnderWay): void {
+  if (connection.current === undefined) {
+    connection.current = underWay;
+    return;
+  }
+  connection.queued.push(underWay);
+  waited.set(underWay.response, underWay);
+}
 
 /** The request that has come last, if it is not answered yet. */
 export function latestOn(socket: Socket | null | undefined): UnderWay | undefined {
@@ -40,6 +54,6 @@ export function latestOn(socket: Socket | null | undefined): UnderWay | undefine
 /** The request that is, or will be, answered with this. */
 export function answeredWith(response: ServerResponse): UnderWay | undefined {
   // One that waits behind another has no socket of its own yet.
-  const { current, queued } = (response.req?.socket as Tracked | null | undefined)?.[CONNECTION] ?? {};
-  return current?.response === response ? current : queued?.find((waiting) => waiting.response === response);
+  const connection = (response.req?.socket as Tracked | null | undefined)?.[CONNECTION];
+  return connection?.current?.response === response ? connection.current : connection && waited.get(response);
 }

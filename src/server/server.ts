@@ -187,7 +187,7 @@ async function answerOf(
   if (!route) return plain(404, `not here; there are ${named(routes).join(' and ')}`);
   if (req.method !== 'GET' && req.method !== 'HEAD') return plain(405, 'GET and HEAD only', ALLOW);
   if (hasBody(req)) return plain(413, 'a request has no body here');
-  if (!deliveries.begin(res)) return BUSY;
+  if (!deliveries.begin(res)) return res.destroyed ? plain(503, 'nobody waits for it any more') : BUSY;
   return route(req).catch(failed);
 }
 

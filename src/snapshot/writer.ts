@@ -164,6 +164,8 @@ export class SnapshotWriter {
       while (!isDone && now() - startMs < TURN_MS) isDone = this.#file.writePiece();
       if (isDone) this.#setFailed(undefined);
     } catch (error) {
+      // Given up, whichever piece it was: what has been taken spaces the next try.
+      isDone = true;
       this.#setFailed(error as Error);
     }
     const endMs = now();
