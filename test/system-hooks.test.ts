@@ -1,6 +1,6 @@
 /** The config module: each hook at its moment and in order, settings under the environment, views; failures unfelt. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -216,6 +216,15 @@ for (const REJECTS of ['', '1']) {
     assert.equal(endings(cluster).get('2'), '0');
   });
 }
+
+test('defaults that are called before anything has begun end nothing under the preload, and what they have begun without it', async (t) => {
+  const preloaded = await startApp(t, 'begins-and-ends-by-defaults.mjs', {});
+  await requests(`http://127.0.0.1:${preloaded.port}/hello`, 3);
+  await settled(preloaded, 3);
+  const bare = start(t, [fixture('begins-and-ends-by-defaults.mjs')], { preload: 'none' });
+  await bare.says(/^ready on port (\d+)/m);
+  await until(() => readdirSync(bare.directory).length === 0, 'its group is gone');
+});
 
 test('gunicorn.conf.mjs in the working directory is found, and its settings hold under the environment', async (t) => {
   const cwd = freshDirectory(t);
