@@ -19,7 +19,7 @@ const BURST = 20;
 const MIN_COST_MS = 0.01;
 
 // A piece takes some 0.15 ms; no more are begun in one turn of the loop when it has been held up for so long.
-const TURN_MS = 0.4;
+const TURN_MS = 0.25;
 // Between two turns with pieces of a large table the loop has so long for what else is to be done, or a turn of it that takes longer.
 const PIECE_SPACING_MS = 1;
 // A loop whose turns are so long that the pieces take longer, or longer than the writes are apart, gets the rest at once.

@@ -41,6 +41,7 @@ const FLUSH_MS = 10;
 // The writer learns what a write takes, and has some in hand before it spaces them.
 const WARM_UP_MS = 4000;
 const COLLECT_EVERY_MS = 1000;
+const BETWEEN_PIECES_MS = 1;
 
 const [kind = 'requests', count = '10', forMs = '1000'] = process.argv.slice(2) as [Kind, string, string];
 const series = Number(count);
@@ -107,22 +108,26 @@ function changeHistograms(): () => void {
   app.stop();
   const histogram = app.provider.getMeter('app').createHistogram('app.work.duration');
   const attributes = Array.from({ length: series }, (_, i) => ({ 'thing.kind': i, 'thing.place': 'here' }));
+  let startMs = 0;
   let collectAtMs = 0;
+  const collect = () => {
+    const before = pauses.length;
+    let isThrough = false;
+    const piece = timed(() => {
+      isThrough = app.collectSome();
+    });
+    const behind = pauses.slice(before);
+    const sum = (key: keyof Call) => behind.reduce((total, call) => total + call[key], 0);
+    collections.push({ wallMs: piece.wallMs - sum('wallMs'), cpuMs: piece.cpuMs - sum('cpuMs') });
+    if (!isThrough) setTimeout(collect, BETWEEN_PIECES_MS);
+    else collectAtMs = startMs + Math.min(Math.max((performance.now() - startMs) * 100, 100), COLLECT_EVERY_MS);
+  };
   return () => {
     if (performance.now() < collectAtMs) return;
     for (const each of attributes) histogram.record(0.01, each);
-    const startMs = performance.now();
-    for (let isThrough = false; !isThrough; ) {
-      const before = pauses.length;
-      const piece = timed(() => {
-        isThrough = app.collectSome();
-      });
-      const behind = pauses.slice(before);
-      const sum = (key: keyof Call) => behind.reduce((total, call) => total + call[key], 0);
-      collections.push({ wallMs: piece.wallMs - sum('wallMs'), cpuMs: piece.cpuMs - sum('cpuMs') });
-    }
-    const spacingMs = Math.min(Math.max((performance.now() - startMs) * 100, 100), COLLECT_EVERY_MS);
-    collectAtMs = performance.now() + spacingMs;
+    startMs = performance.now();
+    collectAtMs = Number.POSITIVE_INFINITY;
+    collect();
   };
 }
 
