@@ -1,9 +1,10 @@
 /** Starts user programs as a user would, with the preload or without, and ends every one of them with its test. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,6 +14,9 @@ import { request } from './requests.ts';
 
 const POLL_MS = 20;
 const DEADLINE_MS = 30_000;
+// Below those that systems give away by themselves (Linux 32768, others 49152), above those of services.
+const FIRST_PORT = 20_000;
+const LAST_PORT = 32_000;
 const REGISTER = '@x/gunicorn-otel/register';
 const PRELOADS = {
   none: {},
@@ -71,14 +75,20 @@ export function fixture(name: string): string {
   return join(ROOT, 'test/fixtures', name);
 }
 
-/** A port that nobody listens on at the moment. */
+/** A port that is free, and that the system gives to nobody who asks for any: another test's server may do so at any time. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = randomInt(FIRST_PORT, LAST_PORT);
+    const server = createServer().listen(port);
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** A directory that is removed with its test. */
