@@ -10,6 +10,8 @@ import { activeMember, start } from './start.ts';
 
 export type { ExitedWorkerInfo, Hooks, ServerInfo, WorkerInfo } from './lifecycle.ts';
 
+// Before anybody here has started anything, which arms the same signs.
+const wasPreloaded = isPreloaded();
 let started: ReturnType<typeof start> | undefined;
 
 /** The primary is about to start: makes the group's directory. Once; later calls do nothing. @throws never */
@@ -51,7 +53,7 @@ function begin(): void {
   try {
     if (activeMember() || started) return;
     // What the preload would have begun with the first sign ends with its process, too.
-    if (isPreloaded()) start();
+    if (wasPreloaded) start();
     else started = start();
   } catch (error) {
     report('error', `metrics are off in process ${process.pid}: ${messageOf(error)}`);

@@ -20,6 +20,7 @@ import { SnapshotReader } from '../src/snapshot/reader.ts';
 import { PIECE_BYTES, SeriesTable } from '../src/snapshot/series-table.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
 import { atEnd, freshDirectory, until } from './processes.ts';
+import { recordWrites } from './recorded-writes.ts';
 
 const BOUNDS = [Array.from({ length: 16 }, (_, i) => i), [1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7]];
 const HISTOGRAM = { name: 'n', description: '', unit: '', kind: 'histogram', scope: 'app', bounds: BOUNDS } as const;
@@ -329,22 +330,6 @@ function numberOf(cell: Float64Array): number {
 }
 
 type Write = (file: number, bytes: Uint8Array, from: number, length: number, at: number) => number;
-
-function recordWrites(t: TestContext): number[] {
-  const writes: number[] = [];
-  const write = fs.writeSync as Write;
-  t.mock.method(fs, 'writeSync', (...args: Parameters<Write>) => {
-    writes.push(args[3]);
-    return write(...args);
-  });
-  // ES modules see a changed builtin only then.
-  syncBuiltinESMExports();
-  atEnd(t, () => {
-    t.mock.restoreAll();
-    syncBuiltinESMExports();
-  });
-  return writes;
-}
 
 // The so manyth write from now on, and none after it.
 function refuseWrite(t: TestContext, which: number): void {

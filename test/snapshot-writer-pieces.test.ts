@@ -11,6 +11,7 @@ import { PIECE_BYTES, SeriesTable } from '../src/snapshot/series-table.ts';
 import { SnapshotWriter, type WriterOptions } from '../src/snapshot/writer.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
 import { atEnd, freshDirectory, until } from './processes.ts';
+import { recordWrites } from './recorded-writes.ts';
 
 // More than any machine writes in one turn.
 const PIECES = 64;
@@ -184,22 +185,6 @@ function open(t: TestContext, options: Partial<WriterOptions> = {}) {
   atEnd(t, () => writer.close());
   const reader = new SnapshotReader(path);
   return { writer, table, path, read: () => reader.read() };
-}
-
-function recordWrites(t: TestContext): number[] {
-  const writes: number[] = [];
-  const write = fs.writeSync as (file: number, bytes: Uint8Array, from: number, length: number, at: number) => number;
-  t.mock.method(fs, 'writeSync', (...args: Parameters<typeof write>) => {
-    writes.push(args[3]);
-    return write(...args);
-  });
-  // ES modules see a changed builtin only then.
-  syncBuiltinESMExports();
-  atEnd(t, () => {
-    t.mock.restoreAll();
-    syncBuiltinESMExports();
-  });
-  return writes;
 }
 
 function block(ms: number): void {

@@ -1,7 +1,7 @@
 /**
  * What an app's synchronous instrument gathers between two collections, in the place of what the SDK has for it: that keeps
  * the app's attribute objects, which the app may change, throws on those that it can make no key of, has a cap that begins
- * anew with each collection, and goes over everything three times in one. How values are aggregated stays the SDK's.
+ * anew with each collection, and goes over everything four times in one. How values are aggregated stays the SDK's.
  */
 import type { HrTime } from '@opentelemetry/api';
 import type { MetricData } from '@opentelemetry/sdk-metrics';
