@@ -32,9 +32,10 @@ import { watchThreads } from './record/threads.ts';
 import { report } from './report.ts';
 import { snapshotFile } from './snapshot/directory.ts';
 import { restoreGroup } from './snapshot/group.ts';
-import { type Role, SLOT_HEADER_BYTES } from './snapshot/layout.ts';
+import type { Role } from './snapshot/layout.ts';
 import { ownMark } from './snapshot/process-mark.ts';
 import { SeriesTable } from './snapshot/series-table.ts';
+import { SLOT_HEADER_BYTES } from './snapshot/slot.ts';
 import { SnapshotWriter } from './snapshot/writer.ts';
 
 export interface MemberOptions extends Pick<LeadershipOptions, 'directory' | 'contends' | 'patient' | 'makeExporter'> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { median, quantile, spread, turns } from './bench/statistics.ts';
+import { median, quantile, shuffled, spread, turns } from './bench/statistics.ts';
 
 test('a quantile is a value that was measured, whatever their order', () => {
   const values = [9, 1, 5, 3, 7];
@@ -30,4 +30,12 @@ test('every other round goes the other way, and the variants stay as they are', 
   assert.deepEqual(turns(variants, 1), ['theirs', 'ours', 'bare']);
   assert.deepEqual(turns(variants, 2), ['bare', 'ours', 'theirs']);
   assert.deepEqual(variants, ['bare', 'ours', 'theirs']);
+});
+
+test('shuffled, each is there once, in any order', () => {
+  const variants = ['bare', 'ours', 'theirs'];
+  const orders = new Set<string>();
+  for (let i = 0; i < 1000; i += 1) orders.add(shuffled(variants).join());
+  assert.equal(orders.size, 6);
+  assert.deepEqual([...new Set([...orders].map((order) => order.split(',').sort().join()))], ['bare,ours,theirs']);
 });

@@ -1,14 +1,8 @@
 /** Snapshot files as damage, other programs and other versions leave them: real bytes, and what may become of them. */
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import {
-  alignTo8,
-  encodeHeader,
-  encodeSlotHeader,
-  HEADER_BYTES,
-  SLOT_HEADER_BYTES,
-  slotOffset,
-} from '../src/snapshot/layout.ts';
+import { alignTo8, encodeHeader, HEADER_BYTES, slotOffset } from '../src/snapshot/layout.ts';
+import { SLOT_HEADER_BYTES, Slot } from '../src/snapshot/slot.ts';
 
 /** The same file as a version of this package with another format would begin it. @param version - 35 characters at the most */
 export function ofFormat(file: Buffer, format: number, version = '9.9.9'): Buffer {
@@ -26,7 +20,7 @@ export function fileOfLines(lines: readonly unknown[], values: readonly number[]
   const capacity = { dictionaryBytes: alignTo8(dictionary.length), values: values.length };
   const slot = new Uint8Array(SLOT_HEADER_BYTES + values.length * 8);
   new Float64Array(slot.buffer, SLOT_HEADER_BYTES).set(values);
-  encodeSlotHeader(slot, 1, 0, dictionary.length, crc32(dictionary), values.length);
+  new Slot(slot).encode(1, 0, dictionary.length, crc32(dictionary), values.length);
   const file = Buffer.alloc(slotOffset(capacity, 2));
   file.set(encodeHeader(capacity, '1.2.3'), 0);
   file.set(dictionary, HEADER_BYTES);

@@ -4,8 +4,8 @@
  * one it gives birth to some more, and lays its file out anew again and again.
  */
 import { writeSync } from 'node:fs';
-import { SLOT_HEADER_BYTES } from '../src/snapshot/layout.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
+import { SLOT_HEADER_BYTES } from '../src/snapshot/slot.ts';
 import { SnapshotWriter } from '../src/snapshot/writer.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
 

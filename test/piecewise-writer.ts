@@ -5,8 +5,8 @@
  */
 import { writeSync } from 'node:fs';
 import { SnapshotFile } from '../src/snapshot/file.ts';
-import { SLOT_HEADER_BYTES } from '../src/snapshot/layout.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
+import { SLOT_HEADER_BYTES } from '../src/snapshot/slot.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
 
 const [path = '', cells = '1', grows] = process.argv.slice(2);

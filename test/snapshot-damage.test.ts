@@ -14,17 +14,11 @@ import { GunicornOtelError } from '../src/errors.ts';
 import { setLogLevel } from '../src/report.ts';
 import { snapshotFile } from '../src/snapshot/directory.ts';
 import { SnapshotFile } from '../src/snapshot/file.ts';
-import {
-  decodeSnapshot,
-  encodeHeader,
-  encodeSnapshot,
-  type Identity,
-  SLOT_HEADER_BYTES,
-  type Snapshot,
-} from '../src/snapshot/layout.ts';
+import { decodeSnapshot, encodeHeader, encodeSnapshot, type Identity, type Snapshot } from '../src/snapshot/layout.ts';
 import { ownMark } from '../src/snapshot/process-mark.ts';
 import { SnapshotReader } from '../src/snapshot/reader.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
+import { SLOT_HEADER_BYTES } from '../src/snapshot/slot.ts';
 import { descriptors, IDENTITY, type Recorded, recordings, tableOf } from './arbitrary-tables.ts';
 import { damages, fileOfLines } from './damages.ts';
 import { freshDirectory } from './processes.ts';

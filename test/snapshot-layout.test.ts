@@ -10,15 +10,14 @@ import {
   alignTo8,
   decodeSnapshot,
   encodeHeader,
-  encodeSlotHeader,
   encodeSnapshot,
   FORMAT_VERSION,
   HEADER_BYTES,
-  SLOT_HEADER_BYTES,
   type Snapshot,
   slotOffset,
 } from '../src/snapshot/layout.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
+import { SLOT_HEADER_BYTES, Slot } from '../src/snapshot/slot.ts';
 import { IDENTITY, type Recorded, recordings, tableOf } from './arbitrary-tables.ts';
 import { ofFormat } from './damages.ts';
 
@@ -250,7 +249,7 @@ function fileOf(spec: { lines: string[]; newest: 0 | 1; slots: SlotSpec[]; lines
   for (const [i, { sequence, lines, values }] of spec.slots.entries()) {
     const slot = new Uint8Array(SLOT_HEADER_BYTES + values.length * 8);
     new Float64Array(slot.buffer, SLOT_HEADER_BYTES).set(values);
-    encodeSlotHeader(slot, sequence, 1000, bytesOf(lines).length, crc32(bytesOf(lines)), values.length);
+    new Slot(slot).encode(sequence, 1000, bytesOf(lines).length, crc32(bytesOf(lines)), values.length);
     const isNewest = i === spec.slots.length - 1;
     file.set(slot, slotOffset(capacity, isNewest ? spec.newest : 1 - spec.newest));
   }

@@ -10,6 +10,7 @@ import {
   REQUESTS_METRIC,
 } from '../snapshot/own-metrics.ts';
 import type { SeriesTable } from '../snapshot/series-table.ts';
+import { KnownPaths, MAX_PATH_LENGTH } from './known-paths.ts';
 import { LabelledCounter } from './labelled-counter.ts';
 import { endpointOf, OTHER, UNMATCHED } from './route.ts';
 
@@ -19,8 +20,6 @@ export const SIZE_BUCKETS = [0, 1, 2, 3, 4, 5, 6].map((k) => 1024 * 4 ** k);
 // RFC 9110, PATCH and QUERY; a method that is none of them is `_OTHER`, as OTel has it.
 const METHODS = ['_OTHER', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'TRACE', 'QUERY'];
 const METHOD_INDEX = new Map(METHODS.map((method, index) => [method, index]));
-const MAX_KNOWN_PATHS = 1000;
-const MAX_KNOWN_LENGTH = 200;
 const MAX_ERROR_TYPES = 100;
 /** As OTel has it for error types beyond those that are told apart. */
 const OTHER_ERROR = '_OTHER';
@@ -54,8 +53,8 @@ export class RequestTable {
   readonly #overflow: Record<'endpoint' | 'errorType' | 'series', number>;
   readonly #activeCells: (number | undefined)[] = [];
   readonly #endpoints = new Map<string, Endpoint>();
-  /** Path as it came -> endpoint; forgotten when full, so that clients cannot make it grow. */
-  readonly #paths = new Map<string, Endpoint>();
+  /** Of paths as they came, without queries. */
+  readonly #paths = new KnownPaths<Endpoint>();
   readonly #other: Endpoint;
   readonly #unmatched: Endpoint;
   readonly #errorTypes = new Set<string>();
@@ -93,7 +92,7 @@ export class RequestTable {
   /** A request has begun. */
   begin(method: string | undefined): void {
     // In two steps, here and below: a new cell may make the table grow, and `values` another array.
-    const active = this.#activeCell(method);
+    const active = this.#activeCell(METHOD_INDEX.get(method!) ?? 0);
     this.#table.values[active]! += 1;
   }
 
@@ -117,8 +116,9 @@ export class RequestTable {
     route?: string,
   ): void {
     const endpoint = route === undefined ? this.#endpointOf(target, status) : (this.#endpoint(route) ?? this.#other);
-    const cell = this.#cell(endpoint, METHOD_INDEX.get(method!) ?? 0, status, errorType);
-    const active = this.#activeCell(method);
+    const index = METHOD_INDEX.get(method!) ?? 0;
+    const cell = this.#cell(endpoint, index, status, errorType);
+    const active = this.#activeCell(index);
     const values = this.#table.values;
     values[active]! -= 1;
     observe(values, cell, this.#bounds, durationSeconds);
@@ -140,8 +140,7 @@ export class RequestTable {
     });
   }
 
-  #activeCell(method: string | undefined): number {
-    const index = METHOD_INDEX.get(method!) ?? 0;
+  #activeCell(index: number): number {
     const known = this.#activeCells[index];
     if (known !== undefined) return known;
     const cell = this.#table.add(this.#active, { 'http.request.method': METHODS[index] });
@@ -161,9 +160,7 @@ export class RequestTable {
     if (status === 404 && !this.#endpoints.has(name)) return this.#unmatched;
     const endpoint = this.#endpoint(name);
     if (!endpoint) return this.#other;
-    if (this.#paths.size >= MAX_KNOWN_PATHS) this.#paths.clear();
-    // A copy: a slice would keep the whole target, query and all, in memory.
-    if (path.length <= MAX_KNOWN_LENGTH) this.#paths.set(Buffer.from(path, 'latin1').toString('latin1'), endpoint);
+    this.#paths.set(path, endpoint);
     return endpoint;
   }
 
@@ -171,7 +168,7 @@ export class RequestTable {
     const known = this.#endpoints.get(name);
     if (known) return known;
     if (name === UNMATCHED) return this.#unmatched;
-    if (name === OTHER || name.length > MAX_KNOWN_LENGTH || this.#endpoints.size >= this.#options.maxEndpoints) {
+    if (name === OTHER || name.length > MAX_PATH_LENGTH || this.#endpoints.size >= this.#options.maxEndpoints) {
       this.#table.values[this.#overflow.endpoint]! += 1;
       return undefined;
     }

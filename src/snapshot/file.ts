@@ -5,11 +5,12 @@
 import { renameSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { tryClose, writeAll } from './handle.ts';
-import { encodeSlotHeader, HEADER_BYTES, type Identity, SLOT_HEADER_BYTES, slotOffset } from './layout.ts';
+import { HEADER_BYTES, type Identity, slotOffset } from './layout.ts';
 import { monotonicMs } from './monotonic.ts';
 import { discard, jsonLines, type Layout, layOut, linesOf, type NextFile, NO_LAYOUT, nameOf } from './next-file.ts';
 import { readBack } from './read-back.ts';
 import { PIECE_BYTES, type SeriesTable } from './series-table.ts';
+import { SLOT_HEADER_BYTES, type Slot, slotOf, writeLarge } from './slot.ts';
 
 // While the next file is made, what has its place in the present one is published behind so many pieces.
 const PIECES_APART = 32;
@@ -24,6 +25,7 @@ export class SnapshotFile {
   /** Whether the file tells the identity as it is now. */
   #isCurrent = false;
   #sequence = 0;
+  #slot: Slot | undefined;
   /** What is being published, a piece with each step. */
   #publishing: Generator<void, void> | undefined;
   /** The next file: while it is made, and when it has its room. Outlives a publication that is given up. */
@@ -76,6 +78,11 @@ export class SnapshotFile {
    * @throws as write()
    */
   writePiece(): boolean {
+    if (this.#isPlain) {
+      this.#writeEnd(this.#file!, this.#layout);
+      this.#sequence += 1;
+      return true;
+    }
     this.#publishing ??= this.#publish();
     let isDone = true;
     try {
@@ -110,16 +117,27 @@ export class SnapshotFile {
   close(): void {
     this.#giveUp();
     this.#forgetNext();
-    this.#release();
+    if (this.#file !== undefined) tryClose(this.#file);
+    this.#file = undefined;
+    this.#reading = undefined;
+  }
+
+  // Nothing is new but values, and few: what most writes are, a hundred in a second, each by code that has got cold.
+  get #isPlain(): boolean {
+    if (this.#publishing !== undefined || this.#file === undefined || !this.#isCurrent) return false;
+    return this.#isTold && this.#table.cuts.length === 1;
+  }
+
+  get #isTold(): boolean {
+    return this.#layout.dictionaryLines === this.#table.dictionary.length;
   }
 
   *#publish(): Generator<void, void> {
     try {
-      const isTold = () => this.#layout.dictionaryLines === this.#table.dictionary.length;
-      while (this.#file === undefined || !this.#isCurrent || !(isTold() || (yield* this.#append(this.#file)))) {
+      while (this.#file === undefined || !this.#isCurrent || !(this.#isTold || (yield* this.#append(this.#file)))) {
         yield* this.#moveTo(this.#next ?? (yield* this.#make()));
         // Nothing is born while a file is made at once.
-        if (isTold()) return;
+        if (this.#isTold) return;
         yield;
       }
     } catch (error) {
@@ -181,27 +199,19 @@ export class SnapshotFile {
 
   // The sequence moves on only behind it, where it is whole: one that was cut short is tried again in the same slot. Series
   // that the file does not tell of lie behind all others.
-  *#writeSlot(
-    file: number,
-    { capacity, dictionaryBytes, dictionaryCrc, values: known }: Layout,
-  ): Generator<void, void> {
-    const { cuts, prefixBytes } = this.#table;
+  *#writeSlot(file: number, layout: Layout): Generator<void, void> {
+    const { capacity, values } = layout;
+    const at = slotOffset(capacity, (this.#sequence + 1) % 2) + SLOT_HEADER_BYTES;
+    this.#writeEnd(file, layout, yield* writeLarge(file, this.#table, values, at));
+  }
+
+  // The header, and all values with it unless they have been written before.
+  #writeEnd(file: number, layout: Layout, valuesCrc?: number): void {
+    const { capacity, dictionaryBytes, dictionaryCrc, values: known } = layout;
+    this.#slot = slotOf(this.#table, valuesCrc === undefined ? known : 0, this.#slot);
     const sequence = this.#sequence + 1;
-    const at = slotOffset(capacity, sequence % 2);
-    const isLarge = (cuts[1] ?? known) < known;
-    let valuesCrc: number | undefined;
-    // A table that grows has other values with each piece.
-    const bytesOf = (from: number, to: number) => new Uint8Array(this.#table.values.buffer, from, to - from);
-    for (let i = 0; isLarge && cuts[i]! < known; i += 1) {
-      if (i > 0) yield;
-      const from = cuts[i]! * 8;
-      const bytes = bytesOf(prefixBytes + from, prefixBytes + Math.min(cuts[i + 1] ?? known, known) * 8);
-      valuesCrc = crc32(bytes, valuesCrc);
-      writeAll(file, bytes, at + SLOT_HEADER_BYTES + from);
-    }
-    const slot = bytesOf(0, prefixBytes + (isLarge ? 0 : known * 8));
-    encodeSlotHeader(slot, sequence, monotonicMs(), dictionaryBytes, dictionaryCrc, known, valuesCrc);
-    writeAll(file, slot, at);
+    this.#slot.encode(sequence, monotonicMs(), dictionaryBytes, dictionaryCrc, known, valuesCrc);
+    writeAll(file, this.#slot.bytes, slotOffset(capacity, sequence % 2));
   }
 
   // Renamed over the old one when it has the values. Of a large one the system finds room on the disk then, and of the old one
@@ -236,11 +246,5 @@ export class SnapshotFile {
     this.#making = undefined;
     if (this.#next) discard(this.#path, this.#next.file);
     this.#next = undefined;
-  }
-
-  #release(): void {
-    if (this.#file !== undefined) tryClose(this.#file);
-    this.#file = undefined;
-    this.#reading = undefined;
   }
 }

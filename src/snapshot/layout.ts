@@ -14,13 +14,12 @@ import { GunicornOtelError, messageOf } from '../errors.ts';
 import { Dictionary, type Metric } from './dictionary.ts';
 import type { Task } from './process-mark.ts';
 import { cellWidth, type SeriesTable } from './series-table.ts';
+import { SLOT_HEADER_BYTES, Slot } from './slot.ts';
 
 /** Raised with every change to the bytes; a reader takes no other. */
 export const FORMAT_VERSION = 2;
 /** Bytes in front of the dictionary. */
 export const HEADER_BYTES = 64;
-/** Bytes in front of the values of a slot. */
-export const SLOT_HEADER_BYTES = 48;
 const MAGIC = 'GOTELSNP';
 const VERSION_AT = 20;
 const CRC_AT = 60;
@@ -99,33 +98,6 @@ export function encodeHeader(capacity: Capacity, version: string): Buffer {
   return header;
 }
 
-/**
- * Fills the slot header that stands in front of a table's values.
- *
- * @param slot - the table's whole buffer, prefix and values
- * @param values - how many values are in use
- * @param valuesCrc - of the values as they were written, where that was not all at once
- */
-export function encodeSlotHeader(
-  slot: Uint8Array,
-  sequence: number,
-  writtenAtMonotonicMs: number,
-  dictionaryBytes: number,
-  dictionaryCrc: number,
-  values: number,
-  valuesCrc = crc32(slot.subarray(SLOT_HEADER_BYTES, SLOT_HEADER_BYTES + values * 8)),
-): void {
-  const floats = new Float64Array(slot.buffer, slot.byteOffset, 2);
-  floats[0] = sequence;
-  floats[1] = writtenAtMonotonicMs;
-  const words = new Uint32Array(slot.buffer, slot.byteOffset, SLOT_HEADER_BYTES / 4);
-  words[4] = dictionaryBytes;
-  words[5] = dictionaryCrc;
-  words[6] = values;
-  words[7] = valuesCrc;
-  words[8] = crc32(slot.subarray(0, 32));
-}
-
 /** A whole file in one piece, for those who write once: the totals, and tests. */
 export function encodeSnapshot(
   identity: Identity,
@@ -138,7 +110,7 @@ export function encodeSnapshot(
   const capacity = { dictionaryBytes: alignTo8(dictionary.length), values: table.used };
   const slot = new Uint8Array(SLOT_HEADER_BYTES + table.used * 8);
   slot.set(new Uint8Array(table.values.buffer, table.values.byteOffset, table.used * 8), SLOT_HEADER_BYTES);
-  encodeSlotHeader(slot, sequence, writtenAtMonotonicMs, dictionary.length, crc32(dictionary), table.used);
+  new Slot(slot).encode(sequence, writtenAtMonotonicMs, dictionary.length, crc32(dictionary), table.used);
   const file = Buffer.alloc(slotOffset(capacity, 2));
   file.set(encodeHeader(capacity, identity.version), 0);
   file.set(dictionary, HEADER_BYTES);

@@ -56,6 +56,8 @@ export class SnapshotWriter {
   #finishing = false;
   #dirty = false;
   #timer: NodeJS.Timeout | undefined;
+  #timerMs = 0;
+  #isArmed = false;
   #pieceTimer: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout;
   #publishedMs = now();
@@ -95,7 +97,7 @@ export class SnapshotWriter {
 
   /** A value that may be published with the next write has changed. */
   touched(): void {
-    if (this.#timer === undefined && !this.#closed) this.#arm();
+    if (!this.#isArmed && !this.#closed) this.#arm();
   }
 
   /** The app's code is about to run and may block the loop: what has waited an interval goes out before, or a piece of it. */
@@ -125,6 +127,7 @@ export class SnapshotWriter {
   close(last?: LastWord): void {
     this.finish(last);
     this.#closed = true;
+    clearTimeout(this.#timer);
     this.#file.close();
   }
 
@@ -143,13 +146,24 @@ export class SnapshotWriter {
     if (!this.#file.isUnderWay) this.#publish('writePiece');
   }
 
+  // One timer, set anew and not made anew; who publishes before it is due lets it come in vain, which costs less.
   #arm(): void {
-    const onDue = () => {
-      this.#timer = undefined;
-      if (this.#file.isUnderWay) this.#arm();
-      else this.#publish('writePiece');
-    };
-    this.#timer = setTimeout(onDue, Math.max(1, this.#intervalMs - TIMER_LATE_MS)).unref();
+    this.#isArmed = true;
+    const dueMs = Math.max(1, this.#intervalMs - TIMER_LATE_MS);
+    if (dueMs === this.#timerMs) {
+      this.#timer!.refresh();
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timerMs = dueMs;
+    this.#timer = setTimeout(() => this.#due(), dueMs).unref();
+  }
+
+  #due(): void {
+    if (!this.#isArmed) return;
+    this.#isArmed = false;
+    if (this.#file.isUnderWay) this.#arm();
+    else this.#publish('writePiece');
   }
 
   #publish(how: 'write' | 'writePiece'): void {
@@ -181,8 +195,7 @@ export class SnapshotWriter {
       this.#publishedMs = startMs;
       this.#options.onResume?.();
     }
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#isArmed = false;
     this.#dirty = false;
     this.#beganMs = startMs;
     // What has gone into pieces that are given up has been taken all the same.

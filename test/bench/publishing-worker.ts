@@ -11,9 +11,9 @@ import { startAppMetrics } from '../../src/record/app-metrics.ts';
 import { Failures } from '../../src/record/failures.ts';
 import { RequestTable } from '../../src/record/request-table.ts';
 import { SnapshotFile } from '../../src/snapshot/file.ts';
-import { SLOT_HEADER_BYTES } from '../../src/snapshot/layout.ts';
 import { ownMark } from '../../src/snapshot/process-mark.ts';
 import { SeriesTable } from '../../src/snapshot/series-table.ts';
+import { SLOT_HEADER_BYTES } from '../../src/snapshot/slot.ts';
 import { SnapshotWriter } from '../../src/snapshot/writer.ts';
 
 /** What is published: cells of the request table, or histograms that the app records by OpenTelemetry. */

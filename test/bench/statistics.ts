@@ -20,3 +20,9 @@ export function spread(values: readonly number[], digits = 2): string {
 export function turns<T>(variants: readonly T[], round: number): readonly T[] {
   return round % 2 === 0 ? variants : [...variants].reverse();
 }
+
+/** In any order. Where each process has one place for its whole life, what a place costs would be taken for a variant's doing. */
+export function shuffled<T>(variants: readonly T[]): readonly T[] {
+  const places = variants.map((variant) => ({ variant, at: Math.random() }));
+  return places.sort((a, b) => a.at - b.at).map(({ variant }) => variant);
+}
