@@ -82,6 +82,28 @@ describe('a group', () => {
     assert.equal(reader.errors.size, 0);
   });
 
+  it('stays as it was read for that turn of the loop, however often it is read; then its memory is used again', async (t) => {
+    const directory = freshDirectory(t);
+    const reader = open(directory);
+    const valuesOf = (value: number) => {
+      publish(directory, ownMark(), value);
+      return reader.read()[0]!.snapshot.values;
+    };
+    const first = [1, 2, 3, 4].map(valuesOf);
+    assert.deepEqual(
+      first.map((values) => values[0]),
+      [1, 2, 3, 4],
+    );
+    assert.equal(new Set(first).size, 4);
+    const later = [];
+    for (const value of [5, 6, 7, 8]) {
+      await new Promise((resolve) => setImmediate(resolve));
+      later.push(valuesOf(value));
+      assert.deepEqual([later.at(-2)?.[0] ?? 4, later.at(-1)![0]], [value - 1, value]);
+    }
+    assert.equal(new Set([...first, ...later]).size, 4);
+  });
+
   it('whose directory is gone has nobody, and says nothing', (t) => {
     const directory = freshDirectory(t);
     const reader = open(directory);

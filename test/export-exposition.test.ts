@@ -118,6 +118,29 @@ describe('the exposition', () => {
     assertSame(scopes([], { 'service.name': 'shop' }));
   });
 
+  it('has labels as its format writes them, also when it was another a moment ago, and for each of several families', () => {
+    const times = { startTime: [0, 0] as [number, number], endTime: [1, 0] as [number, number] };
+    const shared = { '1st': 'c' };
+    const [first, second, third] = [shared, { other: 'd' }, shared].map(
+      (attributes, i): MetricData => ({
+        descriptor: { name: `family${i}x`, description: '', unit: '', valueType: 1 },
+        aggregationTemporality: AggregationTemporality.CUMULATIVE,
+        dataPointType: DataPointType.HISTOGRAM,
+        dataPoints: [
+          { ...times, attributes, value: { sum: 1, count: 3, buckets: { boundaries: [1, 2], counts: [1, 0, 2] } } },
+        ],
+      }),
+    );
+    const rendered = scopes([first!, second!, third!], {});
+    assertSame(rendered);
+    for (const format of ['text', 'openmetrics', 'text'] as const) {
+      const alone = String(new Exposition().render(rendered, { format }));
+      assert.equal(String(EXPOSITION.render(rendered, { format })), alone);
+      assert.equal(alone.match(format === 'text' ? /\{1st="c"/g : /\{_1st="c"/g)?.length, 10);
+      assert.equal(alone.match(/\{other="d"/g)?.length, 5);
+    }
+  });
+
   it('of a kind that no view makes has its name and no samples', () => {
     const metric = {
       descriptor: { name: 'odd', description: 'told', unit: '', valueType: 1 },

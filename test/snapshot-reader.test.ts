@@ -54,6 +54,25 @@ describe('a reader', () => {
     assert.deepEqual([...first.values], [1]);
   });
 
+  it('reads into memory that was given back, once, and where it is as long', (t) => {
+    const path = join(freshDirectory(t), 'own.snapshot');
+    const reader = new SnapshotReader(path);
+    writeFileSync(path, encodeSnapshot(IDENTITY, counters('a', 'b'), 0));
+    const first = reader.read();
+    reader.giveBack(first);
+    writeFileSync(path, 'short');
+    assert.throws(() => reader.read(), { code: 'GUNICORN_OTEL_ERR_SNAPSHOT_TORN' });
+    writeFileSync(path, encodeSnapshot(IDENTITY, counters('c', 'b'), 0));
+    const second = reader.read();
+    assert.equal(second.values, first.values);
+    assert.deepEqual([...second.values], [1, 2]);
+    assert.notEqual(reader.read().values, first.values);
+    reader.giveBack(first);
+    writeFileSync(path, encodeSnapshot(IDENTITY, counters('a', 'b', 'c'), 0));
+    assert.deepEqual([...reader.read().values], [1, 2, 3]);
+    assert.equal(first.values.length, 2);
+  });
+
   it('reads files far larger than any before', (t) => {
     const path = join(freshDirectory(t), 'own.snapshot');
     const names = Array.from({ length: 20_000 }, (_, i) => `series ${i}`);

@@ -9,28 +9,43 @@
 export interface ExactSum {
   /** Rounded, once `settle` was called. */
   readonly values: Float64Array;
-  /** What they are short of the sum, slot by slot; not there while nothing was rounded. */
-  rest?: Float64Array | undefined;
+  /** What they are short of the sum, slot by slot up to the last that is; not there while nothing was rounded. */
+  rest?: number[] | undefined;
 }
 
-/** Adds a cell; `settle` when all are in. Whole numbers cost an addition and two comparisons. */
-export function addExactly(sum: ExactSum, cell: Float64Array): void {
+/**
+ * Adds a cell; `settle` when all are in. Whole numbers cost an addition and two comparisons.
+ *
+ * @param cells - among which it lies, `width` values from `offset` on: a view of each would be most of a merge's garbage
+ */
+export function addExactly(sum: ExactSum, cells: Float64Array, offset = 0, width = cells.length): void {
   const { values } = sum;
-  for (let i = 0; i < cell.length; i += 1) {
+  for (let i = 0; i < width; i += 1) {
     const a = values[i]!;
-    const b = cell[i]!;
+    const b = cells[offset + i]!;
     const rounded = a + b;
     values[i] = rounded;
     if (rounded - a === b && rounded - b === a) continue;
-    sum.rest ??= new Float64Array(values.length);
+    // Of a histogram that is the first slot, and no other: an array of one is a quarter of what typed memory would be.
+    sum.rest ??= [0];
+    while (sum.rest.length <= i) sum.rest.push(0);
     sum.rest[i]! += lostIn(a, b, rounded);
   }
 }
 
 /** Adds another sum, what it has rounded away included. */
-export function addSum(to: ExactSum, { values, rest }: ExactSum): void {
-  addExactly(to, values);
+export function addSum(to: ExactSum, sum: ExactSum): void {
+  addExactly(to, sum.values);
+  const rest = restOf(sum);
   if (rest) addExactly(to, rest);
+}
+
+/** What is short as a cell, as wide as that of the sum. */
+export function restOf({ values, rest }: ExactSum): Float64Array | undefined {
+  if (!rest) return undefined;
+  const cell = new Float64Array(values.length);
+  cell.set(rest);
+  return cell;
 }
 
 /** Rounds: from here on `values` are the floats next to the sums. May be called again after more was added. */

@@ -29,6 +29,10 @@ export interface Member {
   readonly alive: boolean;
 }
 
+// A member that has one series more than those before it takes no more memory than this for it.
+const CELLS_AT_A_TIME = 64;
+const NOTHING = new Float64Array(0);
+
 /** Attributes of the series that takes what is above the cap. */
 const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
 /** Its key; see Series.key. */
@@ -98,15 +102,45 @@ function addMetric(merged: Merged, metric: Metric, values: Float64Array, places:
     target = { descriptor: metric.descriptor, series: new Map() };
     merged.set(metric.key, target);
   }
+  const width = cellWidth(metric.descriptor);
+  const room = new Room(width, metric.series.length);
   for (const series of metric.series) {
-    const cell = cellOf(metric.descriptor, series, values);
-    if (!cell) continue;
+    if (series.offset + width > values.length) continue;
     const own = hasPlace(target, metric.key, series.key, places);
     const key = own ? series.key : OVERFLOW_KEY;
     const sum = target.series.get(key);
-    if (sum) addExactly(sum, cell);
-    else
-      target.series.set(key, { attributes: own ? series.attributes : OVERFLOW, values: cell.slice(), rest: undefined });
+    if (sum) addExactly(sum, values, series.offset, width);
+    else {
+      const copy = room.copyOf(values, series.offset);
+      target.series.set(key, { attributes: own ? series.attributes : OVERFLOW, values: copy, rest: undefined });
+    }
+  }
+}
+
+/** Makes cells of one width, many in one piece of memory: a piece for each would cost the thread more than what is in it. */
+class Room {
+  readonly #width: number;
+  #left: number;
+  #cells = NOTHING;
+  #used = 0;
+
+  /** @param most - how many may be asked for */
+  constructor(width: number, most: number) {
+    this.#width = width;
+    this.#left = most;
+  }
+
+  copyOf(values: Float64Array, offset: number): Float64Array {
+    if (this.#used === this.#cells.length) {
+      const cells = Math.min(this.#left, CELLS_AT_A_TIME);
+      this.#left -= cells;
+      this.#cells = new Float64Array(cells * this.#width);
+      this.#used = 0;
+    }
+    const copy = this.#cells.subarray(this.#used, this.#used + this.#width);
+    for (let i = 0; i < this.#width; i += 1) copy[i] = values[offset + i]!;
+    this.#used += this.#width;
+    return copy;
   }
 }
 

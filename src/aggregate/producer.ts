@@ -3,6 +3,7 @@
 import { emptyResource } from '@opentelemetry/resources';
 import type { CollectionResult, MetricData, MetricProducer } from '@opentelemetry/sdk-metrics';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
+import { SharedNames } from '../snapshot/shared-names.ts';
 import { type Member, type Merged, merge } from './merge.ts';
 import type { ResourceSampler, ResourceUsage } from './resources.ts';
 import { WallClock } from './wall-clock.ts';
@@ -46,6 +47,7 @@ export class GroupProducer implements MetricProducer {
   readonly #options: GroupProducerOptions;
   readonly #clock: WallClock;
   readonly #workerIds = new WorkerIds();
+  readonly #names = new SharedNames();
 
   constructor(options: GroupProducerOptions) {
     this.#options = options;
@@ -62,7 +64,7 @@ export class GroupProducer implements MetricProducer {
   }
 
   /**
-   * The same moment before it is projected, for who looks at it in another way.
+   * The same moment before it is projected, for who looks at it in another way: at once, see GroupReader.read.
    *
    * @throws system errors as long as the totals could not be read
    */
@@ -73,7 +75,9 @@ export class GroupProducer implements MetricProducer {
     const idOf = ({ snapshot }: Member) => snapshot.identity.workerId;
     const read = this.#workerIds.apply(reader.read(nowMonotonicMs));
     const states = read.sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
-    const merged = merge([...reader.totals, ...states], reader.places);
+    const summed = [...reader.totals, ...states];
+    this.#names.share(summed.map(({ snapshot }) => snapshot));
+    const merged = merge(summed, reader.places);
     reader.keepPlaces(merged, nowMonotonicMs);
     return {
       nowMs: this.#clock.unixMsOf(nowMonotonicMs),

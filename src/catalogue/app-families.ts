@@ -1,5 +1,5 @@
 /** The app's own metrics as families that Prometheus accepts: named, labelled, one family per name, one sample per labels. */
-import { addSum, type ExactSum, settle } from '../aggregate/exact-sum.ts';
+import { addSum, type ExactSum, restOf, settle } from '../aggregate/exact-sum.ts';
 import { cellOf, type Member } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
 import type { Metric } from '../snapshot/dictionary.ts';
@@ -70,7 +70,7 @@ class Drafts {
         type: TYPES[descriptor.kind],
         help: descriptor.description || name,
         additive: this.#isAmount(name, descriptor),
-        points: pointsOf(descriptor, cells.values()),
+        points: { [Symbol.iterator]: () => pointsOf(descriptor, cells.values()) },
       }));
   }
 
@@ -147,22 +147,30 @@ function sumOf(a: ExactSum, b: ExactSum): ExactSum {
 
 function inBucketsOf(to: MetricDescriptor, from: MetricDescriptor, sum: ExactSum): ExactSum {
   if (!from.bounds) return sum;
-  const { values, rest } = sum;
+  const rest = restOf(sum);
   const bounds = from.bounds?.[0] ?? [];
-  const rebucketed = (cell: Float64Array) =>
-    rebucket(cell.subarray(0, bounds.length + 2), bounds, to.bounds?.[0] ?? []);
-  return { values: rebucketed(values), rest: rest && rebucketed(rest) };
+  const rebucketed = (cell: Float64Array) => rebucket(firstHistogram(cell, bounds), bounds, to.bounds?.[0] ?? []);
+  return { values: rebucketed(sum.values), rest: rest && [...rebucketed(rest)] };
 }
 
-function pointsOf(descriptor: MetricDescriptor, cells: Iterable<Cell>): Point[] {
+// An app's cell has one histogram, and is that itself.
+function firstHistogram(cell: Float64Array, bounds: readonly number[]): Float64Array {
+  const width = bounds.length + 2;
+  return cell.length === width ? cell : cell.subarray(0, width);
+}
+
+function* pointsOf(descriptor: MetricDescriptor, cells: Iterable<Cell>): Generator<Point> {
   const told = descriptor.bounds?.[0] ?? [];
   // A program may give a bound twice, which would be a series twice.
   const bounds = [...new Set(told)].sort((a, b) => a - b);
-  return Array.from(cells, ({ labels, sum }): Point => {
+  for (const { labels, sum } of cells) {
     settle(sum);
-    if (descriptor.kind !== 'histogram') return { labels, value: sum.values[0]! };
-    return { labels, value: { cell: rebucket(sum.values.subarray(0, told.length + 2), told, bounds), bounds } };
-  });
+    const value =
+      descriptor.kind === 'histogram'
+        ? { cell: rebucket(firstHistogram(sum.values, told), told, bounds), bounds }
+        : sum.values[0]!;
+    yield { labels, value };
+  }
 }
 
 function labelsOf(attributes: Attributes): { labels: Record<string, string>; key: string } {

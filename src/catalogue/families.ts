@@ -16,7 +16,8 @@ export interface Family {
   readonly help: string;
   /** Of a gauge that is an amount: those of several groups may be added. */
   readonly additive?: boolean;
-  readonly points: readonly Point[];
+  /** May be made one by one, anew each time they are gone through: all at once they would only wait for their turn. */
+  readonly points: Iterable<Point>;
 }
 
 /**
@@ -31,7 +32,7 @@ export function toMetricData(
   const descriptor = { name, description: help, unit: '', valueType: ValueType.DOUBLE };
   const aggregationTemporality = AggregationTemporality.CUMULATIVE;
   const timed = <T>(read: (value: Point['value']) => T) =>
-    points.map(({ labels, value }) => ({ startTime, endTime, attributes: labels, value: read(value) }));
+    Array.from(points, ({ labels, value }) => ({ startTime, endTime, attributes: labels, value: read(value) }));
   if (type === 'histogram') {
     const dataPoints = timed(toHistogram);
     return { descriptor, aggregationTemporality, dataPointType: DataPointType.HISTOGRAM, dataPoints };

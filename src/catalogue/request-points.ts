@@ -1,5 +1,5 @@
 /** The request cells as points of a family: summed by the labels that the family has, per worker or over the group. */
-import { addExactly, type ExactSum, settle } from '../aggregate/exact-sum.ts';
+import { addExactly, type ExactSum, restOf, settle } from '../aggregate/exact-sum.ts';
 import { cellOf, type Member } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
 import { OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
@@ -63,9 +63,11 @@ export function requestPoints(
     for (const { descriptor, series } of scene.merged.values()) {
       if (!isRequests(descriptor)) continue;
       const { from, to, bounds } = partOf(descriptor, value);
-      for (const { attributes, values, rest } of series.values()) {
+      for (const merged of series.values()) {
+        const { attributes, values } = merged;
         if (!isWanted(attributes)) continue;
         add(undefined, attributes, values.subarray(from, to), bounds);
+        const rest = restOf(merged);
         if (rest) add(undefined, attributes, rest.subarray(from, to), bounds);
       }
     }

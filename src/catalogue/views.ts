@@ -127,7 +127,7 @@ export function livingWorkers(scene: Scene): Map<string, Member> {
 }
 
 // Written out: what is spread goes to V8's old objects at once (Node 20), and lies there until it looks at all of them.
-function documentedFamily(row: MetricRow, moment: Omit<Context, 'row' | 'labels'>): Family {
+function documentedFamily(row: MetricRow, moment: Omit<Context, 'row' | 'labels'>): Family & { points: Point[] } {
   const { name, type, help, source } = row;
   const { scene, exporter, options, conflicts } = moment;
   const labels = options.labels === 'detailed' ? [...row.labels, ...(row.detailedLabels ?? [])] : row.labels;

@@ -7,17 +7,16 @@ import type { Resource } from '@opentelemetry/resources';
 import { DataPointType, type Histogram, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import type { Format } from '../server/negotiation.ts';
 import { OPENMETRICS } from './openmetrics.ts';
-import { braced, type Dialect, type ShownFamily, TARGET_NAMES, TEXT_FORMAT, valueText } from './text-format.ts';
+import { type Dialect, type ShownFamily, TARGET_NAMES, TEXT_FORMAT, valueText } from './text-format.ts';
 
 const FIRST_BYTES = 64 * 1024;
-// Text is encoded in pieces of about this size: longer ones are copied once more, shorter ones are more calls.
-const PIECE_LENGTH = 8 * 1024;
 // UTF-8 has at most so many bytes for each UTF-16 unit.
 const MAX_BYTES_PER_UNIT = 3;
 // le="..."}, a space, and a newline, with two numbers of at most 25 characters.
 const MAX_END_BYTES = 64;
 const ZERO = 48;
 const NEWLINE = 10;
+const MAX_ASCII = 127;
 
 /** What is rendered; without a resource there is no target_info. */
 export type Rendered = Pick<ResourceMetrics, 'scopeMetrics'> & { readonly resource: Resource | undefined };
@@ -35,65 +34,63 @@ const DIALECTS: Readonly<Record<Format, Dialect>> = { text: TEXT_FORMAT, openmet
 export class Exposition {
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #length = 0;
-  #piece = '';
   #dialect = TEXT_FORMAT;
+  // Whose labels were written last, and where: the lines of a histogram have the same.
+  #labelled: Attributes | undefined;
+  #labelsAt = 0;
+  #labelsBytes = 0;
 
   /** @returns the text as UTF-8. A view of this object's memory: it holds until the next call, whoever needs it longer copies it */
   render({ resource, scopeMetrics }: Rendered, { format, names }: Shown = { format: 'text' }): Buffer {
     this.#length = 0;
-    this.#piece = '';
+    this.#labelled = undefined;
     this.#dialect = DIALECTS[format];
     const isWanted = (own: readonly string[]) => names === undefined || own.some((name) => names.has(name));
     const metrics = scopeMetrics.flatMap((scope) => scope.metrics);
     const families = this.#dialect.families(metrics, resource !== undefined);
     if (resource && isWanted(TARGET_NAMES)) {
-      this.#piece += this.#dialect.target(resource.attributes as Attributes, families);
+      this.#text(this.#dialect.target(resource.attributes as Attributes, families));
     }
     for (const family of families) if (isWanted(family.names)) this.#family(family);
-    if (families.length === 0 && names === undefined) this.#piece += this.#dialect.nothing;
-    this.#piece += this.#dialect.end;
-    this.#flush();
+    if (families.length === 0 && names === undefined) this.#text(this.#dialect.nothing);
+    this.#text(this.#dialect.end);
     return this.#bytes.subarray(0, this.#length);
   }
 
   #family({ metric, sampleName, head }: ShownFamily): void {
-    this.#piece += head;
+    this.#text(head);
     const dialect = this.#dialect;
     if (metric.dataPointType === DataPointType.HISTOGRAM) {
-      const buckets = new BucketTexts(dialect);
-      for (const { attributes, value } of metric.dataPoints) {
-        this.#histogram(sampleName, dialect.labels(attributes), value, buckets);
-      }
+      const texts = new HistogramTexts(dialect, sampleName);
+      for (const { attributes, value } of metric.dataPoints) this.#histogram(attributes, value, texts);
     } else if (metric.dataPointType !== DataPointType.EXPONENTIAL_HISTOGRAM) {
       for (const { attributes, value } of metric.dataPoints) {
-        if (!dialect.tells(metric, value)) continue;
-        this.#piece += `${sampleName}${braced(dialect.labels(attributes))} ${valueText(value)}\n`;
-        if (this.#piece.length > PIECE_LENGTH) this.#flush();
+        if (dialect.tells(metric, value)) this.#sample(sampleName, attributes, value);
       }
     }
   }
 
-  #histogram(name: string, labels: string, histogram: Histogram, texts: BucketTexts): void {
+  #histogram(attributes: Attributes, histogram: Histogram, texts: HistogramTexts): void {
     const dialect = this.#dialect;
-    if (dialect.summaryFirst) this.#summary(name, labels, dialect.summary(histogram, 0));
-    const counted = this.#buckets(name, labels, histogram, texts);
-    if (!dialect.summaryFirst) this.#summary(name, labels, dialect.summary(histogram, counted));
+    if (dialect.summaryFirst) this.#summary(attributes, dialect.summary(histogram, 0), texts);
+    const counted = this.#buckets(attributes, histogram, texts);
+    if (!dialect.summaryFirst) this.#summary(attributes, dialect.summary(histogram, counted), texts);
   }
 
-  #summary(name: string, labels: string, { count, sum }: ReturnType<Dialect['summary']>): void {
-    const own = braced(labels);
-    if (count != null) this.#piece += `${name}_count${own} ${valueText(count)}\n`;
-    if (sum != null) this.#piece += `${name}_sum${own} ${valueText(sum)}\n`;
+  #summary(attributes: Attributes, { count, sum }: ReturnType<Dialect['summary']>, texts: HistogramTexts): void {
+    if (count != null) this.#sample(texts.count, attributes, count);
+    if (sum != null) this.#sample(texts.sum, attributes, sum);
   }
 
   // Gives what is in the last one, in which all are.
-  #buckets(name: string, labels: string, { buckets }: Histogram, texts: BucketTexts): number {
-    this.#flush();
+  #buckets(attributes: Attributes, { buckets }: Histogram, texts: HistogramTexts): number {
     // Buckets are most of a scrape, and their lines begin alike: bytes are copied, no text is made for them.
-    const ends = texts.of(buckets.boundaries, buckets.counts.length);
+    const ends = texts.endsOf(buckets.boundaries, buckets.counts.length);
+    if (ends.length === 0) return 0;
     const start = this.#length;
-    if (ends.length > 0) this.#piece = `${name}_bucket{${labels}${labels === '' ? '' : ','}`;
-    this.#flush();
+    this.#text(texts.bucket);
+    this.#text('{');
+    if (this.#labels(attributes)) this.#text(',');
     const headBytes = this.#length - start;
     this.#reserve(ends.length * (headBytes + MAX_END_BYTES));
     let below = 0;
@@ -128,11 +125,47 @@ export class Exposition {
     }
   }
 
-  #flush(): void {
-    this.#reserve(this.#piece.length * MAX_BYTES_PER_UNIT);
-    this.#length += this.#bytes.write(this.#piece, this.#length);
-    this.#piece = '';
+  #sample(name: string, attributes: Attributes, value: number): void {
+    this.#text(name);
+    const start = this.#length;
+    this.#text('{');
+    if (this.#labels(attributes)) this.#text('}');
+    else this.#length = start;
+    this.#text(' ');
+    this.#reserve(MAX_END_BYTES);
+    this.#number(value);
+    this.#text('\n');
   }
+
+  // Gives whether there are any.
+  #labels(attributes: Attributes): boolean {
+    const start = this.#length;
+    if (attributes === this.#labelled) {
+      this.#reserve(this.#labelsBytes);
+      this.#bytes.copyWithin(start, this.#labelsAt, this.#labelsAt + this.#labelsBytes);
+      this.#length += this.#labelsBytes;
+    } else {
+      this.#dialect.labels(attributes, this.#text);
+      this.#labelled = attributes;
+      this.#labelsAt = start;
+      this.#labelsBytes = this.#length - start;
+    }
+    return this.#labelsBytes > 0;
+  }
+
+  // Byte by byte, up to what is not ASCII: pieces are short, and a text that is put together of them first is garbage.
+  readonly #text = (text: string): void => {
+    this.#reserve(text.length * MAX_BYTES_PER_UNIT);
+    for (let i = 0; i < text.length; i += 1) {
+      const unit = text.charCodeAt(i);
+      if (unit > MAX_ASCII) {
+        this.#length += this.#bytes.write(text.slice(i), this.#length);
+        return;
+      }
+      this.#bytes[this.#length] = unit;
+      this.#length += 1;
+    }
+  };
 
   #reserve(bytes: number): void {
     const end = this.#length + bytes;
@@ -143,18 +176,25 @@ export class Exposition {
   }
 }
 
-/** What stands behind the labels of a bucket, made once per list of bounds and not once per series. */
-class BucketTexts {
+/** The texts that the series of a histogram share: their names, and what stands behind the labels of a bucket. */
+class HistogramTexts {
+  readonly count: string;
+  readonly sum: string;
+  readonly bucket: string;
   readonly #dialect: Dialect;
   #bounds: readonly number[] = [];
   #ends: readonly Buffer[] = [];
   #counts = 0;
 
-  constructor(dialect: Dialect) {
+  constructor(dialect: Dialect, name: string) {
     this.#dialect = dialect;
+    this.count = `${name}_count`;
+    this.sum = `${name}_sum`;
+    this.bucket = `${name}_bucket`;
   }
 
-  of(bounds: readonly number[], counts: number): readonly Buffer[] {
+  /** Per bucket; made once per list of bounds and not once per series. */
+  endsOf(bounds: readonly number[], counts: number): readonly Buffer[] {
     const same = counts === this.#counts && bounds.length === this.#bounds.length;
     if (!same || !bounds.every((bound, i) => bound === this.#bounds[i])) {
       this.#bounds = bounds;

@@ -16,6 +16,8 @@ import {
   labelValue,
   namesOf,
   type ShownFamily,
+  type Write,
+  writeLabel,
 } from './text-format.ts';
 
 // What follows the name of a family in the names of its samples, or may by the specification, told or not.
@@ -58,9 +60,9 @@ export const OPENMETRICS: Dialect = {
   },
   target(attributes, families) {
     const isTaken = families.some(({ names }) => names.includes('target'));
-    return `${TARGET_HEADS[isTaken ? 'gauge' : 'info']}target_info${braced(labelsText(attributes))} 1\n`;
+    return `${TARGET_HEADS[isTaken ? 'gauge' : 'info']}target_info${braced(attributes, writeLabels)} 1\n`;
   },
-  labels: labelsText,
+  labels: writeLabels,
   bound: canonicalNumber,
   tells: (metric, value) => !isCounter(metric) || value >= 0,
   summary({ sum, buckets }: Histogram, counted) {
@@ -113,13 +115,20 @@ function newFamily(metric: MetricData, type: Type, name: string, taken: Set<stri
   return { metric, sampleName: name, head, names: namesOf(metric, familyName(metric)!) };
 }
 
-function labelsText(attributes: Attributes): string {
-  let text = '';
-  for (const name of Object.keys(attributes)) {
-    if (!VALID_LABEL.test(name)) return mendedLabels(attributes);
-    text += `${text === '' ? '' : ','}${name}="${labelValue(attributes[name])}"`;
+function writeLabels(attributes: Attributes, write: Write): void {
+  const names = Object.keys(attributes);
+  if (!names.every(isValidLabel)) {
+    write(mendedLabels(attributes));
+    return;
   }
-  return text;
+  for (let i = 0; i < names.length; i += 1) {
+    if (i > 0) write(',');
+    writeLabel(names[i]!, attributes[names[i]!], write);
+  }
+}
+
+function isValidLabel(name: string): boolean {
+  return VALID_LABEL.test(name);
 }
 
 // Names that become one are joined, as those of the app's attributes are (catalogue/naming.ts).

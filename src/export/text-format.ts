@@ -16,14 +16,17 @@ export interface ShownFamily {
   readonly names: readonly string[];
 }
 
+/** Takes the next piece of a text. */
+export type Write = (piece: string) => void;
+
 /** What differs between formats. */
 export interface Dialect {
   /** In the order given; those that the format cannot tell are left out. @param hasTarget - target_info is there too */
   families(metrics: readonly MetricData[], hasTarget: boolean): ShownFamily[];
   /** @param families - that will follow @returns the whole of target_info */
   target(attributes: Attributes, families: readonly ShownFamily[]): string;
-  /** What stands between the braces. */
-  labels(attributes: Attributes): string;
+  /** Writes what stands between the braces, in pieces as they are: putting them together is most of a scrape's garbage. */
+  labels(attributes: Attributes, write: Write): void;
   /** A bucket's finite bound as the value of `le`. */
   bound(value: number): string;
   /** Whether a value can be told of such a metric. */
@@ -44,8 +47,8 @@ export const TARGET_NAMES = ['target_info', 'target'];
 export const TEXT_FORMAT: Dialect = {
   families: (metrics) => metrics.flatMap((metric) => textFamily(metric) ?? []),
   target: (attributes) =>
-    `# HELP target_info Target metadata\n# TYPE target_info gauge\ntarget_info${braced(labelsText(attributes))} 1\n`,
-  labels: labelsText,
+    `# HELP target_info Target metadata\n# TYPE target_info gauge\ntarget_info${braced(attributes, writeLabels)} 1\n`,
+  labels: writeLabels,
   bound: String,
   tells: () => true,
   summary: ({ count, sum }) => ({ count, sum }),
@@ -83,7 +86,15 @@ export function cleanName(name: string): string {
 /** The value of an attribute as it stands between the quotes. */
 export function labelValue(value: unknown): string {
   const text = typeof value === 'string' ? value : value === undefined ? '' : (JSON.stringify(value) ?? '');
-  return /[\\\n"]/.test(text) ? escapeText(text).replaceAll('"', '\\"') : text;
+  return NEEDS_ESCAPE.test(text) ? escapeText(text).replaceAll('"', '\\"') : text;
+}
+
+/** One label. @param name - as it may stand there */
+export function writeLabel(name: string, value: unknown, write: Write): void {
+  write(name);
+  write('="');
+  write(labelValue(value));
+  write('"');
 }
 
 /** Text in a comment. */
@@ -91,9 +102,13 @@ export function escapeText(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }
 
-/** Labels behind a name. */
-export function braced(labels: string): string {
-  return labels === '' ? '' : `{${labels}}`;
+/** Labels behind a name, as one text. */
+export function braced(attributes: Attributes, labels: Dialect['labels']): string {
+  let text = '';
+  labels(attributes, (piece) => {
+    text += piece;
+  });
+  return text === '' ? '' : `{${text}}`;
 }
 
 /** A number as both formats write it. */
@@ -102,6 +117,8 @@ export function valueText(value: number): string {
   return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value);
 }
 
+// Here, and not where it is asked: each evaluation of a literal is an object of its own.
+const NEEDS_ESCAPE = /[\\\n"]/;
 const CLEAN_NAME = /^(?:[A-Za-z0-9]|_(?!_))*$/;
 
 function textFamily(metric: MetricData): ShownFamily | undefined {
@@ -121,10 +138,10 @@ function typeOf(metric: MetricData): string {
   return isCounter(metric) ? 'counter' : 'gauge';
 }
 
-function labelsText(attributes: Attributes): string {
-  let text = '';
-  for (const name of Object.keys(attributes)) {
-    text += `${text === '' ? '' : ','}${cleanName(name)}="${labelValue(attributes[name])}"`;
+function writeLabels(attributes: Attributes, write: Write): void {
+  const names = Object.keys(attributes);
+  for (let i = 0; i < names.length; i += 1) {
+    if (i > 0) write(',');
+    writeLabel(cleanName(names[i]!), attributes[names[i]!], write);
   }
-  return text;
 }

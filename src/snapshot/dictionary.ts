@@ -7,9 +7,10 @@ import { type Attributes, cellWidth, type MetricDescriptor } from './series-tabl
 
 /** One series of a snapshot. */
 export interface Series {
-  readonly attributes: Attributes;
+  /** Nobody's own: those of other snapshots may have them, too; see shared-names.ts. */
+  attributes: Attributes;
   /** Equal for equal attributes, whatever their order. */
-  readonly key: string;
+  key: string;
   /** Where its cell begins in the values of the snapshot. */
   readonly offset: number;
 }

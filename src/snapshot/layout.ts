@@ -123,16 +123,17 @@ export function encodeSnapshot(
  *
  * @param file - the whole file
  * @param known - what an earlier read of the same file (same inode) left; appended to
+ * @param spare - memory for the values, taken where it is just as long
  * @throws GUNICORN_OTEL_ERR_SNAPSHOT_FOREIGN when it is no snapshot · _VERSION when another version's ·
  *   _TORN when no slot is whole
  */
-export function decodeSnapshot(file: Buffer, known: Dictionary = new Dictionary()): Snapshot {
+export function decodeSnapshot(file: Buffer, known: Dictionary = new Dictionary(), spare?: Float64Array): Snapshot {
   const capacity = decodeHeader(file);
   const slots = [decodeSlot(file, capacity, 0), decodeSlot(file, capacity, 1)].filter((slot) => slot !== undefined);
   slots.sort((a, b) => b.sequence - a.sequence);
-  for (const { dictionaryBytes, dictionaryCrc, ...slot } of slots) {
+  for (const { sequence, writtenAtMonotonicMs, dictionaryBytes, dictionaryCrc, bytes, valuesCrc } of slots) {
     const dictionary = file.subarray(HEADER_BYTES, HEADER_BYTES + dictionaryBytes);
-    if (crc32(dictionary) !== dictionaryCrc) continue;
+    if (crc32(dictionary) !== dictionaryCrc || crc32(bytes) !== valuesCrc) continue;
     try {
       // The older slot may know fewer series than an earlier read did: those have no cell in `values` yet.
       if (dictionaryBytes > known.parsedBytes) known.append(dictionary.subarray(known.parsedBytes));
@@ -140,8 +141,10 @@ export function decodeSnapshot(file: Buffer, known: Dictionary = new Dictionary(
       throw foreign(`its dictionary cannot be read: ${messageOf(cause)}`, { cause });
     }
     if (!known.identity) continue;
-    if (hasEndlessSum(known.metrics, slot.values)) throw foreign('it has a sum that is no number');
-    return { identity: known.identity, metrics: known.metrics, ...slot };
+    const values = spare?.byteLength === bytes.length ? spare : new Float64Array(bytes.length / 8);
+    new Uint8Array(values.buffer, values.byteOffset, bytes.length).set(bytes);
+    if (hasEndlessSum(known.metrics, values)) throw foreign('it has a sum that is no number');
+    return { identity: known.identity, metrics: known.metrics, values, sequence, writtenAtMonotonicMs };
   }
   throw torn('no slot of it is whole');
 }
@@ -186,9 +189,8 @@ function decodeSlot(file: Buffer, capacity: Capacity, index: number) {
   if (!(sequence > 0 && Number.isFinite(sequence) && Number.isFinite(writtenAtMonotonicMs))) return undefined;
   if (length > capacity.values || dictionaryBytes > capacity.dictionaryBytes) return undefined;
   const bytes = file.subarray(start + SLOT_HEADER_BYTES, start + SLOT_HEADER_BYTES + length * 8);
-  if (bytes.length !== length * 8 || crc32(bytes) !== valuesCrc) return undefined;
-  const values = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-  return { sequence, writtenAtMonotonicMs, dictionaryBytes, dictionaryCrc, values };
+  if (bytes.length !== length * 8) return undefined;
+  return { sequence, writtenAtMonotonicMs, dictionaryBytes, dictionaryCrc, bytes, valuesCrc };
 }
 
 // One NaN or Infinity would stay in the sums of everybody for ever. What is set and not added may be either.

@@ -30,6 +30,7 @@ export class SnapshotReader {
   readonly #owner: FileOwner | undefined;
   #dictionary = new Dictionary();
   #newestMonotonicMs = Number.NEGATIVE_INFINITY;
+  #spare: Float64Array | undefined;
 
   /** @param owner - who must have written it; a file under another's name is a foreign one */
   constructor(path: string, owner?: FileOwner) {
@@ -39,7 +40,7 @@ export class SnapshotReader {
 
   /**
    * What has been published last; never something older than a read before has given. Its metrics are the reader's own
-   * and grow with later reads; its values are a copy.
+   * and grow with later reads; its values are a copy, for as long as they are not given back.
    *
    * @throws ENOENT and other system errors · GUNICORN_OTEL_ERR_SNAPSHOT_FOREIGN, _VERSION, _TORN
    */
@@ -57,6 +58,11 @@ export class SnapshotReader {
     }
   }
 
+  /** Gives back the values of a snapshot that nobody looks at any more: a later one is read into their memory. */
+  giveBack({ values }: Snapshot): void {
+    this.#spare = values;
+  }
+
   #decode(handle: number): Snapshot {
     const stat = fstatSync(handle);
     if (!stat.isFile()) throw foreign('it is no file');
@@ -69,7 +75,7 @@ export class SnapshotReader {
     readSync(handle, target, 0, end, 0);
     // A layout anew is another file, whose identity or first lines may differ.
     if (!this.#dictionary.isPrefixOf(file.subarray(HEADER_BYTES, end))) this.#dictionary = new Dictionary();
-    const snapshot = decodeSnapshot(file, this.#dictionary);
+    const snapshot = decodeSnapshot(file, this.#dictionary, this.#spare);
     const { identity } = snapshot;
     if (this.#owner && !isBy(this.#owner, identity)) throw foreign(`process ${identity.pid} has written it`);
     // The newer slot is damaged, or somebody has put an old file back: what only grows must not fall.
@@ -77,6 +83,7 @@ export class SnapshotReader {
       throw new GunicornOtelError('GUNICORN_OTEL_ERR_SNAPSHOT_TORN', 'only an older state of it is whole');
     }
     this.#newestMonotonicMs = snapshot.writtenAtMonotonicMs;
+    this.#spare = undefined;
     return snapshot;
   }
 }
