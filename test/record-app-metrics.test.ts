@@ -14,6 +14,7 @@ import { monotonicMs } from '../src/snapshot/monotonic.ts';
 import { OWN_SCOPE } from '../src/snapshot/own-metrics.ts';
 import { until } from './processes.ts';
 import { startRecording } from './recorded-app.ts';
+import { recordWrites } from './recorded-writes.ts';
 
 setLogLevel('none');
 
@@ -109,6 +110,17 @@ describe('what the app records', () => {
       descriptors().map(({ description }) => description),
       ['Longer.'],
     );
+  });
+
+  it('is published together where it was collected together: not a write for each instrument', (t) => {
+    const { meter, collectNow } = startRecording(t);
+    const counters = Array.from({ length: 10 }, (_, i) => meter.createCounter(`c${i}`));
+    for (const counter of counters) counter.add(1);
+    collectNow();
+    for (const counter of counters) counter.add(1);
+    const writes = recordWrites(t);
+    collectNow();
+    assert.equal(writes.length, 1);
   });
 
   it('is told with name, unit, description, kind and scope', (t) => {

@@ -112,17 +112,21 @@ export function startAppMetrics(options: AppMetricsOptions): AppMetrics {
   let observing = false;
   let timer = setTimeout(tick, MIN_SPACING_MS).unref();
 
+  // What is collected in one go is published in one go: a scrape sees two instruments as they were at one time, mostly.
   function collect(untilMs: number): boolean {
+    let isSome = false;
     try {
       round ??= recordedSince(synchronous.source);
       for (let next = round.next(); !next.done; next = round.next()) {
         cells.add(next.value);
-        hasChanged = true;
-        options.writer.changed(now());
+        isSome = true;
         if (now() >= untilMs) return false;
       }
     } catch (error) {
       failures.count('collect', error);
+    } finally {
+      if (isSome) options.writer.changed(now());
+      hasChanged ||= isSome;
     }
     round = undefined;
     return true;
