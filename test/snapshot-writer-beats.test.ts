@@ -1,8 +1,10 @@
 /** Holds what src/snapshot/writer.ts tells of its heartbeat, and of a process that is back after it was taken for unresponsive. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import timers from 'node:timers';
 import { decodeSnapshot, type Snapshot } from '../src/snapshot/layout.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { SLOT_HEADER_BYTES } from '../src/snapshot/slot.ts';
@@ -12,6 +14,7 @@ import { atEnd, freshDirectory, until } from './processes.ts';
 
 // Long enough that a machine under load does not pause so long by itself.
 const UNRESPONSIVE_AFTER_MS = 500;
+const DEADLINE_MS = 10_000;
 
 describe('a process that was blocked', () => {
   it('is told to be back once, before the first write behind it: nobody sees it back as it was', (t) => {
@@ -71,6 +74,19 @@ describe('a heartbeat', () => {
   });
 });
 
+describe('what has changed and waits', () => {
+  it('is published when its time has come, again and again, whatever was published before that', async (t) => {
+    const { writer, table, read } = withoutHeartbeat(t, () => open(t));
+    for (let n = 1; n <= 6; n += 1) {
+      table.values[0] = n;
+      writer.touched();
+      // It comes in vain for this one, and is set anew for the next.
+      if (n % 2 === 0) writer.flush();
+      else await until(() => read().values[0] === n, `${n} in the file`, DEADLINE_MS);
+    }
+  });
+});
+
 describe('the end of a writer', () => {
   it('says of a thread that it has ended, and of a process nothing', (t) => {
     for (const last of [{ ended: true, exitCode: 3 }, undefined]) {
@@ -98,6 +114,17 @@ function open(t: TestContext, options: Partial<WriterOptions> = {}) {
   });
   atEnd(t, () => writer.close());
   return { writer, table, read: (): Snapshot => decodeSnapshot(readFileSync(path)) };
+}
+
+// A heartbeat publishes what a timer has forgotten.
+function withoutHeartbeat<T>(t: TestContext, make: () => T): T {
+  const { mock } = t.mock.method(timers, 'setInterval', () => ({ unref() {} }));
+  // ES modules see a changed builtin only then.
+  syncBuiltinESMExports();
+  const made = make();
+  mock.restore();
+  syncBuiltinESMExports();
+  return made;
 }
 
 // What keeps a process from its heartbeat.
