@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { cellOf, type Member, type Merged, merge, toTable } from '../src/aggregate/merge.ts';
+import { cellOf, type Member, type Merged, Merger, merge, toTable } from '../src/aggregate/merge.ts';
 import { SeriesPlaces } from '../src/aggregate/series-places.ts';
 import { decodeSnapshot, encodeSnapshot } from '../src/snapshot/layout.ts';
 import { OWN_SCOPE, REQUESTS_METRIC, SIGNALS_METRIC } from '../src/snapshot/own-metrics.ts';
@@ -48,6 +48,39 @@ describe('a merge', () => {
         assert.deepEqual(sums(merge(portions.map(asTotals))), sums(merge(members)));
       }),
     );
+  });
+
+  it('is the same whatever was merged before into its memory', () => {
+    const groups = fc.array(processes, { minLength: 2, maxLength: 5 });
+    fc.assert(
+      fc.property(groups, fc.constantFrom(1, 2, 100), (times, cap) => {
+        const merger = new Merger();
+        const [own, anew] = [new SeriesPlaces(cap), new SeriesPlaces(cap)];
+        for (const members of times.map((group) => group.map(memberOf))) {
+          const merged = merger.merge(members, own);
+          const expected = merge(members, anew);
+          assert.deepEqual(sums(merged), sums(expected));
+          assert.deepEqual([...merged.keys()], [...expected.keys()]);
+          // What was rounded away is of this merge, too.
+          assert.deepEqual(sums(merge([asTotals(merged)])), sums(merge([asTotals(expected)])));
+        }
+      }),
+    );
+  });
+
+  it('tells by its revision whether it has other series than before, and by its memory that they are the same', () => {
+    const merger = new Merger();
+    const series = (...names: string[]) =>
+      memberOf({ alive: true, recorded: names.map((n) => ({ ...recordedAs({}), attributes: { n } })) });
+    const mergedOf = (...members: Member[]) => [...merger.merge(members, new SeriesPlaces()).values()][0]!;
+    const first = mergedOf(series('a', 'b'));
+    const [values] = [...first.series.values()].map((sum) => sum.values);
+    const { revision } = first;
+    const again = mergedOf(series('a', 'b'), series('b'));
+    assert.equal(again.revision, revision);
+    assert.equal([...again.series.values()][0]!.values, values);
+    const others = [mergedOf(series('a', 'b', 'c')).revision, mergedOf(series('a', 'b')).revision];
+    assert.equal(new Set([revision, ...others]).size, 3);
   });
 
   it('leaves the snapshots that it was made from as they were', () => {

@@ -24,6 +24,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 /** At the top, for everybody; they know no room. */
 const SHARED = [
+  'give-way.ts',
   'errors.ts',
   'report.ts',
   'config.ts',

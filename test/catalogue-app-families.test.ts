@@ -2,13 +2,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { Merger } from '../src/aggregate/merge.ts';
+import { SeriesPlaces } from '../src/aggregate/series-places.ts';
 import { appFamilies } from '../src/catalogue/app-families.ts';
 import { METRICS } from '../src/catalogue/metrics.ts';
+import { project } from '../src/catalogue/views.ts';
 import { OWN_SCOPE } from '../src/snapshot/own-metrics.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { recordings, tableOf } from './arbitrary-tables.ts';
 import { parseExposition, select, sum } from './exposition.ts';
-import { measure, sceneOf, textOf } from './scenes.ts';
+import { EXPORTER, measure, render, sceneOf, textOf, VIEW_OPTIONS } from './scenes.ts';
 
 describe("the app's metrics", () => {
   it('are summed over all processes: counters and histograms of the dead too, up-down counters of the living', async () => {
@@ -62,6 +65,52 @@ describe("the app's metrics", () => {
         [{ worker_id: 'w2' }, 0],
       ],
     );
+  });
+
+  it('are the same whatever was shown of the group before', () => {
+    const group = fc.array(recordings, { minLength: 1, maxLength: 3 });
+    const shown = (scene: ReturnType<typeof sceneOf>) =>
+      appFamilies(scene, new Set()).families.map(({ points, ...family }) => {
+        const lines = Array.from(points, ({ labels, value }) => {
+          const told = typeof value === 'number' ? value : [...value.cell, 'in', ...value.bounds];
+          return JSON.stringify([Object.entries(labels).sort(), told]);
+        });
+        assert.equal(lines.length, points.length);
+        return { ...family, lines: lines.sort() };
+      });
+    fc.assert(
+      fc.property(fc.array(group, { minLength: 2, maxLength: 4 }), (times) => {
+        const merger = new Merger();
+        for (const tables of times) {
+          const scene = sceneOf(tables.map((recorded) => ({ table: tableOf(recorded) })));
+          const merged = merger.merge(scene.members, new SeriesPlaces());
+          assert.deepEqual(shown({ ...scene, merged }), shown(scene));
+        }
+      }),
+    );
+  });
+
+  it('of which two are one for Prometheus are added anew with each scrape', () => {
+    const merger = new Merger();
+    const shown = (n: number) => {
+      const table = new SeriesTable();
+      for (const code of [200, '200']) measure(table, { name: 'answers', cell: [n], attributes: { code } });
+      const scene = sceneOf([{ table }]);
+      const merged = merger.merge(scene.members, new SeriesPlaces());
+      const [family] = appFamilies({ ...scene, merged }, new Set()).families;
+      return Array.from(family!.points, ({ value }) => value);
+    };
+    assert.deepEqual([shown(1), shown(10)], [[2], [20]]);
+  });
+
+  it('that are histograms are in the buckets of the first that has the name, be it without any series yet', () => {
+    const table = new SeriesTable();
+    const histogram = { name: 'wait', description: '', unit: 's', kind: 'histogram', scope: 'app' } as const;
+    table.define({ ...histogram, bounds: [[2]] });
+    measure(table, { ...histogram, bounds: [[1, 2]], cell: [9, 1, 2, 3] });
+    const [family] = appFamilies(sceneOf([{ table }]), new Set()).families;
+    const [value] = Array.from(family!.points, (point) => point.value);
+    assert.deepEqual(value, { cell: Float64Array.of(9, 3, 3), bounds: [2] });
   });
 
   it('come in the order of their names, with their description as the help', async () => {
@@ -238,8 +287,11 @@ describe('whatever an app records', () => {
           });
           return { table: tableOf(apps), alive };
         });
-        const text = await textOf(sceneOf(members));
+        const scene = sceneOf(members);
+        const text = await textOf(scene);
         parseExposition(text);
+        // One by one they are what they are as arrays.
+        assert.equal(await render(project(scene, EXPORTER, VIEW_OPTIONS, 'passing')), text);
         const types = text.match(/^# TYPE \S+/gm)!;
         assert.equal(new Set(types).size, types.length);
       }),

@@ -28,12 +28,13 @@ export interface ExportingGroup {
 // What a moment changes that nobody has a hand in.
 const MOVING = /^(target_info|gunicorn_exporter_|gunicorn_worker_(memory|cpu|uptime))/;
 
-/** @param environment - of the thread, besides that of this process */
+/** @param environment - of the thread, besides that of this process; `program` - in it, unless it is the exporter's own */
 export function startGroup(
   owner: Owner,
   table: SeriesTable,
   settings: PusherSettings,
   environment: Record<string, string> = {},
+  program?: URL,
 ): ExportingGroup {
   const { path: directory } = createGroupDirectory(freshDirectory(owner));
   const startMs = Date.now();
@@ -45,12 +46,8 @@ export function startGroup(
   publish(table);
   // The thread copies the environment when it starts.
   Object.assign(process.env, environment);
-  const thread = new ExporterThread({
-    directory,
-    settings: withDefaults(settings),
-    version: '1.2.3',
-    lead: leadSince(startMs),
-  });
+  const options = { directory, settings: withDefaults(settings), version: '1.2.3', lead: leadSince(startMs) };
+  const thread = new ExporterThread(options, undefined, program);
   for (const name of Object.keys(environment)) delete process.env[name];
   atEnd(owner, () => thread.stop());
   const scrape = async () => parseExposition((await request((await thread.url)!)).body);

@@ -2,6 +2,7 @@
  * Adds what processes have published. Cells of counters, up-down counters and histograms are sums slot by slot, so merging
  * is addition, in any order and any grouping; gauges and events are never added here, a view decides about them.
  */
+import { giveWay } from '../give-way.ts';
 import { attributesKey, type Metric, type Series } from '../snapshot/dictionary.ts';
 import type { Snapshot } from '../snapshot/layout.ts';
 import { HANDLED_ERRORS_METRIC, OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
@@ -17,7 +18,9 @@ export interface MergedSeries extends ExactSum {
 export interface MergedMetric {
   readonly descriptor: MetricDescriptor;
   /** By the key of the attributes, in order of first appearance. */
-  readonly series: Map<string, MergedSeries>;
+  readonly series: ReadonlyMap<string, MergedSeries>;
+  /** Another number once other series are in it. */
+  readonly revision: number;
 }
 
 /** By the key of the metric, see Metric.key; in the order in which the places have seen them. */
@@ -38,29 +41,52 @@ const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
 /** Its key; see Series.key. */
 export const OVERFLOW_KEY = attributesKey(OVERFLOW);
 
-/**
- * Sums over processes: counters and histograms over all of them, up-down counters over the living. No gauges, no events.
- *
- * @param places - who of too many series has its own place: each process has its cap, but those who ever were may have had
- *   different series. Those that are free are taken in the order of the members
- */
-export function merge(members: Iterable<Member>, places = new SeriesPlaces()): Merged {
-  const found: Merged = new Map();
-  for (const { snapshot, alive } of members) {
-    for (const metric of snapshot.metrics) {
-      const { kind } = metric.descriptor;
-      if (kind === 'gauge' || kind === 'event' || (kind === 'updowncounter' && !alive)) continue;
-      addMetric(found, metric, snapshot.values, places);
+/** Merges the same processes again and again, into the same memory: what is thrown away is not free (decision 056). */
+export class Merger {
+  #round = 0;
+  /** Of what only grows, by the key of the metric; of the living alone each merge has its own. */
+  #kept = new Map<string, Sums>();
+
+  /**
+   * Sums over processes: counters and histograms over all of them, up-down counters over the living. No gauges, no events.
+   *
+   * @param places - who of too many series has its own place: each process has its cap, but those who ever were may have had
+   *   different series. Those that are free are taken in the order of the members
+   * @returns sums that hold until the next merge
+   */
+  merge(members: Iterable<Member>, places: SeriesPlaces): Merged {
+    this.#round += 1;
+    const found = new Map<string, Sums>();
+    for (const { snapshot, alive } of members) {
+      for (const metric of snapshot.metrics) {
+        const { key, descriptor } = metric;
+        const { kind } = descriptor;
+        if (kind === 'gauge' || kind === 'event' || (kind === 'updowncounter' && !alive)) continue;
+        let sums = found.get(key);
+        if (!sums) {
+          if (!places.admit(key, descriptor.scope === OWN_SCOPE)) continue;
+          sums = this.#kept.get(key) ?? new Sums();
+          sums.begin(descriptor, this.#round);
+          found.set(key, sums);
+        }
+        sums.add(metric, snapshot.values, places);
+      }
     }
+    const merged: Merged = new Map();
+    for (const key of places.metrics) {
+      const sums = found.get(key);
+      if (!sums) continue;
+      sums.end();
+      merged.set(key, sums);
+    }
+    this.#kept = new Map([...found].filter(([, { descriptor }]) => isForGood(descriptor)));
+    return merged;
   }
-  const merged: Merged = new Map();
-  for (const key of places.metrics) {
-    const metric = found.get(key);
-    if (!metric) continue;
-    for (const series of metric.series.values()) settle(series);
-    merged.set(key, metric);
-  }
-  return merged;
+}
+
+/** One merge by itself; see Merger. */
+export function merge(members: Iterable<Member>, places = new SeriesPlaces()): Merged {
+  return new Merger().merge(members, places);
 }
 
 /** Takes the places of the series that members have, as merging them would. */
@@ -95,25 +121,69 @@ export function toTable(merged: Merged): SeriesTable {
   return table;
 }
 
-function addMetric(merged: Merged, metric: Metric, values: Float64Array, places: SeriesPlaces): void {
-  let target = merged.get(metric.key);
-  if (!target) {
-    if (!places.admit(metric.key, metric.descriptor.scope === OWN_SCOPE)) return;
-    target = { descriptor: metric.descriptor, series: new Map() };
-    merged.set(metric.key, target);
+interface Sum extends MergedSeries {
+  attributes: Attributes;
+  /** The merge that it was added to last. */
+  round: number;
+}
+
+/** The sums of one metric. */
+class Sums implements MergedMetric {
+  readonly series = new Map<string, Sum>();
+  revision = 0;
+  #descriptor: MetricDescriptor | undefined;
+  #round = 0;
+
+  get descriptor(): MetricDescriptor {
+    return this.#descriptor!;
   }
-  const width = cellWidth(metric.descriptor);
-  const room = new Room(width, metric.series.length);
-  for (const series of metric.series) {
-    if (series.offset + width > values.length) continue;
-    const own = hasPlace(target, metric.key, series.key, places);
-    const key = own ? series.key : OVERFLOW_KEY;
-    const sum = target.series.get(key);
-    if (sum) addExactly(sum, values, series.offset, width);
-    else {
-      const copy = room.copyOf(values, series.offset);
-      target.series.set(key, { attributes: own ? series.attributes : OVERFLOW, values: copy, rest: undefined });
+
+  begin(descriptor: MetricDescriptor, round: number): void {
+    this.#descriptor = descriptor;
+    this.#round = round;
+  }
+
+  add({ key: metric, series: all }: Metric, values: Float64Array, places: SeriesPlaces): void {
+    const width = cellWidth(this.descriptor);
+    const room = new Room(width, all.length);
+    const round = this.#round;
+    for (const { key: name, attributes: given, offset } of all) {
+      giveWay();
+      if (offset + width > values.length) continue;
+      const own = this.#hasPlace(metric, name, places);
+      const key = own ? name : OVERFLOW_KEY;
+      const attributes = own ? given : OVERFLOW;
+      const sum = this.series.get(key);
+      if (!sum) {
+        this.series.set(key, { attributes, values: room.copyOf(values, offset), rest: undefined, round });
+        this.revision += 1;
+      } else if (sum.round === round) addExactly(sum, values, offset, width);
+      else {
+        sum.attributes = attributes;
+        sum.round = round;
+        sum.rest?.fill(0);
+        for (let i = 0; i < width; i += 1) sum.values[i] = values[offset + i]!;
+      }
     }
+  }
+
+  /** Rounds, and lets go of what nobody has any more. */
+  end(): void {
+    for (const [key, sum] of this.series) {
+      if (sum.round === this.#round) settle(sum);
+      else {
+        this.series.delete(key);
+        this.revision += 1;
+      }
+    }
+  }
+
+  #hasPlace(metric: string, key: string, places: SeriesPlaces): boolean {
+    if (key === OVERFLOW_KEY || !isCapped(this.descriptor)) return true;
+    if (isForGood(this.descriptor)) return places.take(metric, key);
+    // Of the living alone: who has gone keeps no place from others.
+    const { series } = this;
+    return series.has(key) || series.size - (series.has(OVERFLOW_KEY) ? 1 : 0) < places.maxSeries;
   }
 }
 
@@ -142,13 +212,6 @@ class Room {
     this.#used += this.#width;
     return copy;
   }
-}
-
-function hasPlace({ descriptor, series }: MergedMetric, metric: string, key: string, places: SeriesPlaces): boolean {
-  if (key === OVERFLOW_KEY || !isCapped(descriptor)) return true;
-  if (isForGood(descriptor)) return places.take(metric, key);
-  // Of the living alone: who has gone keeps no place from others.
-  return series.has(key) || series.size - (series.has(OVERFLOW_KEY) ? 1 : 0) < places.maxSeries;
 }
 
 // What this package counts by names of its own has few of them; all are promised to be there.

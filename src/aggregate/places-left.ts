@@ -25,7 +25,7 @@ export function placesLeft(merged: Merged, metrics: Iterable<string>, nowMonoton
     const cells = named.map(([name, { attributes, values }]) => {
       return [name, { attributes, values: new Float64Array(values.length) }] as const;
     });
-    empty.set(key, { descriptor, series: new Map(cells) });
+    empty.set(key, { descriptor, series: new Map(cells), revision: 0 });
   }
   const snapshot = decodeSnapshot(encodeSnapshot(NOBODY, toTable(empty), nowMonotonicMs));
   return { snapshot, alive: false, file: snapshotFile(NOBODY, 0) };

@@ -4,7 +4,7 @@ import { emptyResource } from '@opentelemetry/resources';
 import type { CollectionResult, MetricData, MetricProducer } from '@opentelemetry/sdk-metrics';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import { SharedNames } from '../snapshot/shared-names.ts';
-import { type Member, type Merged, merge } from './merge.ts';
+import { type Member, type Merged, Merger } from './merge.ts';
 import type { ResourceSampler, ResourceUsage } from './resources.ts';
 import { WallClock } from './wall-clock.ts';
 import { WorkerIds } from './worker-ids.ts';
@@ -38,9 +38,11 @@ export interface GroupProducerOptions {
   readonly sampler: ResourceSampler;
   readonly clock?: WallClock;
   readonly startMs: number;
-  /** Turns a scene into families; see catalogue/views.ts. */
-  readonly view: (scene: Scene) => MetricData[];
+  readonly view: View;
 }
+
+/** Turns a scene into families; see catalogue/views.ts. */
+export type View = (scene: Scene) => MetricData[];
 
 /** Collects a group: its snapshots merged, its processes sampled, all of it projected by the given view. */
 export class GroupProducer implements MetricProducer {
@@ -48,6 +50,7 @@ export class GroupProducer implements MetricProducer {
   readonly #clock: WallClock;
   readonly #workerIds = new WorkerIds();
   readonly #names = new SharedNames();
+  readonly #merger = new Merger();
 
   constructor(options: GroupProducerOptions) {
     this.#options = options;
@@ -55,8 +58,17 @@ export class GroupProducer implements MetricProducer {
   }
 
   /** Reads, merges and projects. Waits for no worker, only for the sampling of their memory and CPU. */
-  async collect(): Promise<CollectionResult> {
-    const metrics = this.#options.view(await this.scene());
+  collect(): Promise<CollectionResult> {
+    return this.#collect(this.#options.view);
+  }
+
+  /** The same group, as another view shows it. */
+  seenBy(view: View): MetricProducer {
+    return { collect: () => this.#collect(view) };
+  }
+
+  async #collect(view: View): Promise<CollectionResult> {
+    const metrics = view(await this.scene());
     return {
       resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: OWN_SCOPE }, metrics }] },
       errors: [],
@@ -77,7 +89,7 @@ export class GroupProducer implements MetricProducer {
     const states = read.sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
     const summed = [...reader.totals, ...states];
     this.#names.share(summed.map(({ snapshot }) => snapshot));
-    const merged = merge(summed, reader.places);
+    const merged = this.#merger.merge(summed, reader.places);
     reader.keepPlaces(merged, nowMonotonicMs);
     return {
       nowMs: this.#clock.unixMsOf(nowMonotonicMs),

@@ -1,6 +1,6 @@
 /** The app's own metrics as families that Prometheus accepts: named, labelled, one family per name, one sample per labels. */
 import { addSum, type ExactSum, restOf, settle } from '../aggregate/exact-sum.ts';
-import { cellOf, type Member } from '../aggregate/merge.ts';
+import { cellOf, type Member, type MergedMetric } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
 import type { Metric } from '../snapshot/dictionary.ts';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
@@ -28,11 +28,16 @@ interface Cell {
   readonly sum: ExactSum;
 }
 
+type Cells = Map<string, Cell>;
+
 interface Draft {
   readonly key: string;
   readonly descriptor: MetricDescriptor;
-  readonly cells: Map<string, Cell>;
+  cells: Cells;
 }
+
+// Sums stay where they are from merge to merge, so what shows them is made once, too, for as long as they are the same ones.
+const cellsOfMetric = new WeakMap<MergedMetric, { revision: number; cells: Cells }>();
 
 /** A family per name that is free; the names that stood for two different metrics are told, the later ones left out. */
 class Drafts {
@@ -70,7 +75,7 @@ class Drafts {
         type: TYPES[descriptor.kind],
         help: descriptor.description || name,
         additive: this.#isAmount(name, descriptor),
-        points: { [Symbol.iterator]: () => pointsOf(descriptor, cells.values()) },
+        points: { length: cells.size, [Symbol.iterator]: () => pointsOf(descriptor, cells.values()) },
       }));
   }
 
@@ -95,21 +100,40 @@ export function appFamilies(
   gaugeModes: GaugeModes = {},
 ): { families: Family[]; conflicts: string[] } {
   const drafts = new Drafts(taken, gaugeModes);
-  for (const [key, { descriptor, series }] of scene.merged) {
+  for (const [key, merged] of scene.merged) {
+    const { descriptor } = merged;
     const draft = descriptor.scope === OWN_SCOPE ? undefined : drafts.get(key, descriptor);
     if (!draft) continue;
-    for (const merged of series.values()) {
-      const { labels, key: labelsKey } = labelsOf(merged.attributes);
-      const same = draft.cells.get(labelsKey);
-      // Attributes that differ for OTel (200 and "200", a.b and a_b) may be one label set for Prometheus.
-      const sum = descriptor === draft.descriptor ? merged : inBucketsOf(draft.descriptor, descriptor, merged);
-      draft.cells.set(labelsKey, { labels, sum: same ? sumOf(same.sum, sum) : sum });
-    }
+    if (draft.descriptor === descriptor && draft.cells.size === 0) draft.cells = cellsOf(merged);
+    else addSums(draft, merged);
   }
   for (const member of scene.members) {
     for (const metric of member.snapshot.metrics) addGauges(drafts, metric, member, gaugeModes);
   }
   return { families: drafts.families(), conflicts: [...drafts.conflicts].sort() };
+}
+
+function cellsOf(merged: MergedMetric): Cells {
+  const { descriptor, series, revision } = merged;
+  const known = cellsOfMetric.get(merged);
+  if (known?.revision === revision) return known.cells;
+  const draft: Draft = { key: '', descriptor, cells: new Map() };
+  addSums(draft, merged);
+  // Where two are one, that is a sum of its own, of this moment.
+  if (draft.cells.size === series.size) cellsOfMetric.set(merged, { revision, cells: draft.cells });
+  return draft.cells;
+}
+
+function addSums(draft: Draft, { descriptor, series }: MergedMetric): void {
+  // Not into what may be kept.
+  draft.cells = new Map(draft.cells);
+  for (const merged of series.values()) {
+    const { labels, key: labelsKey } = labelsOf(merged.attributes);
+    const same = draft.cells.get(labelsKey);
+    // Attributes that differ for OTel (200 and "200", a.b and a_b) may be one label set for Prometheus.
+    const sum = descriptor === draft.descriptor ? merged : inBucketsOf(draft.descriptor, descriptor, merged);
+    draft.cells.set(labelsKey, { labels, sum: same ? sumOf(same.sum, sum) : sum });
+  }
 }
 
 function addGauges(drafts: Drafts, metric: Metric, { snapshot, alive }: Member, gaugeModes: GaugeModes): void {

@@ -1,12 +1,17 @@
 /** Families of samples between the views and OTel: what every view gives, and its form as MetricData. */
 import { type HrTime, ValueType } from '@opentelemetry/api';
-import { AggregationTemporality, DataPointType, type MetricData } from '@opentelemetry/sdk-metrics';
+import { AggregationTemporality, type DataPoint, DataPointType, type MetricData } from '@opentelemetry/sdk-metrics';
 import type { MetricRow } from './metric-row.ts';
 
 /** A sample before it is OTel's: for histograms the cell of one, see cellWidth, with its bounds. */
 export interface Point {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number | { readonly cell: Float64Array; readonly bounds: readonly number[] };
+}
+
+/** May be made one by one, anew each time they are gone through: all at once they would only wait for their turn. */
+export interface Points extends Iterable<Point> {
+  readonly length: number;
 }
 
 /** A family of samples, named as it is scraped. */
@@ -16,25 +21,54 @@ export interface Family {
   readonly help: string;
   /** Of a gauge that is an amount: those of several groups may be added. */
   readonly additive?: boolean;
-  /** May be made one by one, anew each time they are gone through: all at once they would only wait for their turn. */
-  readonly points: Iterable<Point>;
+  readonly points: Points;
 }
+
+/** How data points are given: as arrays; or one by one, to who goes through them in the turn of the loop that they are of. */
+export type Given = 'array' | 'passing';
+
+interface Giving {
+  list<T>(points: Points, toDataPoint: (point: Point) => DataPoint<T>): DataPoint<T>[];
+  /** Of a histogram's cell, what stands behind its sum. */
+  counts(cell: Float64Array): number[];
+}
+
+const GIVING: Readonly<Record<Given, Giving>> = {
+  array: { list: Array.from, counts: countsOf },
+  // OTel's types know nothing but arrays; its collecting hands on what it is given.
+  passing: {
+    list<T>(points: Points, toDataPoint: (point: Point) => DataPoint<T>) {
+      const made = {
+        length: points.length,
+        *[Symbol.iterator]() {
+          for (const point of points) yield toDataPoint(point);
+        },
+      };
+      return made as unknown as DataPoint<T>[];
+    },
+    counts: (cell) => cell.subarray(1) as unknown as number[],
+  },
+};
 
 /**
  * A family as OTel's readers take it. No `unit` is passed on: it is in the name already, and the serializer would add a
  * comment that names it as OTel does.
+ *
+ * @param given - `passing` for a reader of ours, that needs of an array no more than to go through it and its length
  */
 export function toMetricData(
   { name, type, help, additive, points }: Family,
   startTime: HrTime,
   endTime: HrTime,
+  given: Given = 'array',
 ): MetricData {
   const descriptor = { name, description: help, unit: '', valueType: ValueType.DOUBLE };
   const aggregationTemporality = AggregationTemporality.CUMULATIVE;
+  const { list, counts } = GIVING[given];
   const timed = <T>(read: (value: Point['value']) => T) =>
-    Array.from(points, ({ labels, value }) => ({ startTime, endTime, attributes: labels, value: read(value) }));
+    list(points, ({ labels, value }) => ({ startTime, endTime, attributes: labels, value: read(value) }));
   if (type === 'histogram') {
-    const dataPoints = timed(toHistogram);
+    const dataPoints = timed((value) => toHistogram(value, counts));
     return { descriptor, aggregationTemporality, dataPointType: DataPointType.HISTOGRAM, dataPoints };
   }
   const dataPoints = timed((value) => value as number);
@@ -50,16 +84,16 @@ export function toMetricData(
 }
 
 // The bounds are shared by all series that have them; OTel's readers do not write to what they read.
-function toHistogram(value: Point['value']) {
+function toHistogram(value: Point['value'], counts: Giving['counts']) {
   if (typeof value === 'number') throw new TypeError('a histogram has no single value');
   const { cell, bounds } = value;
+  return { sum: cell[0]!, count: countOf(cell), buckets: { boundaries: bounds as number[], counts: counts(cell) } };
+}
+
+function countsOf(cell: Float64Array): number[] {
   const counts: number[] = [];
-  let count = 0;
-  for (let i = 1; i < cell.length; i += 1) {
-    counts.push(cell[i]!);
-    count += cell[i]!;
-  }
-  return { sum: cell[0]!, count, buckets: { boundaries: bounds as number[], counts } };
+  for (let i = 1; i < cell.length; i += 1) counts.push(cell[i]!);
+  return counts;
 }
 
 /** Unix ms as OTel's pair of seconds and nanoseconds. */

@@ -8,7 +8,7 @@ import type { Scene } from '../aggregate/producer.ts';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import { appFamilies, sampleNames } from './app-families.ts';
 import { exitPoints } from './exit-points.ts';
-import { type Family, type Point, toHrTime, toMetricData } from './families.ts';
+import { type Family, type Given, type Point, toHrTime, toMetricData } from './families.ts';
 import type { ExporterValue, MetricRow, Source, WorkerValue } from './metric-row.ts';
 import { METRICS } from './metrics.ts';
 import { REQUEST_LABELS, requestPoints } from './request-points.ts';
@@ -91,10 +91,10 @@ const PROJECTIONS: { readonly [K in Source['from']]: (source: From<K>, context: 
 const TAKEN = ['target_info', ...METRICS.flatMap(({ name, type }) => sampleNames(name, type))];
 
 /** The documented families in the order of the catalogue, then the app's by name, as OTel's readers take them. */
-export function project(scene: Scene, exporter: ExporterState, options: ViewOptions): MetricData[] {
+export function project(scene: Scene, exporter: ExporterState, options: ViewOptions, given?: Given): MetricData[] {
   const startTime = toHrTime(scene.startMs);
   const endTime = toHrTime(scene.nowMs);
-  return familiesOf(scene, exporter, options).map((family) => toMetricData(family, startTime, endTime));
+  return familiesOf(scene, exporter, options).map((family) => toMetricData(family, startTime, endTime, given));
 }
 
 /** The same before they are OTel's. */

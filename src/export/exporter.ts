@@ -2,10 +2,11 @@
 import { dirname } from 'node:path';
 import type { MetricData } from '@opentelemetry/sdk-metrics';
 import pidusage from 'pidusage';
-import { GroupProducer } from '../aggregate/producer.ts';
+import { GroupProducer, type Scene } from '../aggregate/producer.ts';
 import { ResourceSampler } from '../aggregate/resources.ts';
 import { WallClock } from '../aggregate/wall-clock.ts';
 import { GroupReader } from '../aggregate/workers.ts';
+import type { Given } from '../catalogue/families.ts';
 import { type ExporterState, project } from '../catalogue/views.ts';
 import type { Settings } from '../config.ts';
 import { report, setLogLevel } from '../report.ts';
@@ -96,17 +97,12 @@ export function startExporter(
   const clock = new WallClock();
   const counts = new LastingCounts(directory);
   const refusals = countRefusals();
-  const producer = new GroupProducer({
-    reader,
-    sampler,
-    clock,
-    startMs,
-    view(scene) {
-      const metrics = project(scene, state(), settings);
-      counts.keep();
-      return metrics;
-    },
-  });
+  const view = (given: Given) => (scene: Scene) => {
+    const metrics = project(scene, state(), settings, given);
+    counts.keep();
+    return metrics;
+  };
+  const producer = new GroupProducer({ reader, sampler, clock, startMs, view: view('array') });
   const goOn = counts.goOn.bind(counts);
   const { expectedWorkers } = settings;
   const state = (): ExporterState => ({
@@ -118,7 +114,11 @@ export function startExporter(
     goOn,
   });
   const resource = resourceOf(settings);
-  const scraper = new Scraper({ producer, resource, timeoutMs: settings.scrapeTimeoutMs });
+  const scraper = new Scraper({
+    producer: producer.seenBy(view('passing')),
+    resource,
+    timeoutMs: settings.scrapeTimeoutMs,
+  });
   const pushers = startPushers({ settings, producer, resource, directory, startMs, resumed: options.resumed });
   const status = new StatusTeller({
     scene: () => producer.scene(),

@@ -5,6 +5,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
 import { DataPointType, type Histogram, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import { giveWay } from '../give-way.ts';
 import type { Format } from '../server/negotiation.ts';
 import { OPENMETRICS } from './openmetrics.ts';
 import { type Dialect, type ShownFamily, TARGET_NAMES, TEXT_FORMAT, valueText } from './text-format.ts';
@@ -62,9 +63,13 @@ export class Exposition {
     const dialect = this.#dialect;
     if (metric.dataPointType === DataPointType.HISTOGRAM) {
       const texts = new HistogramTexts(dialect, sampleName);
-      for (const { attributes, value } of metric.dataPoints) this.#histogram(attributes, value, texts);
+      for (const { attributes, value } of metric.dataPoints) {
+        giveWay();
+        this.#histogram(attributes, value, texts);
+      }
     } else if (metric.dataPointType !== DataPointType.EXPONENTIAL_HISTOGRAM) {
       for (const { attributes, value } of metric.dataPoints) {
+        giveWay();
         if (dialect.tells(metric, value)) this.#sample(sampleName, attributes, value);
       }
     }

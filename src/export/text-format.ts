@@ -113,8 +113,9 @@ export function braced(attributes: Attributes, labels: Dialect['labels']): strin
 
 /** A number as both formats write it. */
 export function valueText(value: number): string {
-  if (value === Number.POSITIVE_INFINITY) return '+Inf';
-  return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value);
+  // As String() does, which keeps each text for a while for who asks again: of a thousand sums nobody does.
+  if (Number.isFinite(value)) return JSON.stringify(value);
+  return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
 }
 
 // Here, and not where it is asked: each evaluation of a literal is an object of its own.

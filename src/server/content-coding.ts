@@ -1,5 +1,6 @@
 /** Answers as they go over the wire: compressed at once, or copied, for what they are made of may be written to again. */
 import zlib from 'node:zlib';
+import { gzip } from './gzip.ts';
 import type { Coding } from './negotiation.ts';
 
 /** The bytes of an answer; nobody writes to them any more, so that many answers may share them. */
@@ -8,7 +9,7 @@ export interface Encoded {
   readonly coding: Coding;
 }
 
-type Compress = (bytes: Buffer, options: object) => Buffer;
+type Compress = (bytes: Buffer) => Buffer;
 
 // Below this a compressed answer is no smaller on the wire.
 const MIN_COMPRESSED_BYTES = 1024;
@@ -18,7 +19,7 @@ const GZIP_LEVEL = 1;
 const ZSTD_LEVEL = 1;
 // Of Node 22.15 and later.
 const { zstdCompressSync, constants } = zlib as unknown as {
-  zstdCompressSync?: Compress;
+  zstdCompressSync?: (bytes: Buffer, options: object) => Buffer;
   constants: { ZSTD_c_compressionLevel?: number };
 };
 
@@ -29,9 +30,13 @@ export const CODINGS: readonly Coding[] = [...(zstdCompressSync ? (['zstd'] as c
 const COMPRESS: Readonly<Record<Coding, Compress | undefined>> = {
   zstd:
     zstdCompressSync &&
-    ((bytes, options) =>
-      zstdCompressSync(bytes, { ...options, params: { [Number(constants.ZSTD_c_compressionLevel)]: ZSTD_LEVEL } })),
-  gzip: (bytes, options) => zlib.gzipSync(bytes, { ...options, level: GZIP_LEVEL }),
+    ((bytes) =>
+      zstdCompressSync(bytes, {
+        // The answer, which is rarely more than an eighth, lies in a chunk of 16 KB unless told, until V8 collects its old objects.
+        chunkSize: Math.max(MIN_COMPRESSED_BYTES, bytes.length >> 3),
+        params: { [Number(constants.ZSTD_c_compressionLevel)]: ZSTD_LEVEL },
+      })),
+  gzip: (bytes) => gzip(bytes, GZIP_LEVEL),
   identity: undefined,
 };
 
@@ -40,6 +45,5 @@ export function encode(body: string | Buffer, coding: Coding): Encoded {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const compress = bytes.length < MIN_COMPRESSED_BYTES ? undefined : COMPRESS[coding];
   if (!compress) return { bytes: bytes === body ? Buffer.from(bytes) : bytes, coding: 'identity' };
-  // The answer, which is rarely more than an eighth, lies in a chunk of 16 KB unless told, until V8 collects its old objects.
-  return { bytes: compress(bytes, { chunkSize: Math.max(MIN_COMPRESSED_BYTES, bytes.length >> 3) }), coding };
+  return { bytes: compress(bytes), coding };
 }
