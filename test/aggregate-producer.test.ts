@@ -56,6 +56,52 @@ describe('a collection', () => {
     );
   });
 
+  it('shows one moment to each of those readers that have waited for the same sampling', async (t) => {
+    const directory = freshDirectory(t);
+    const mark = { ...IDENTITY, ...ownMark() };
+    let published = 0;
+    // Each look at the group finds one more.
+    const read = () => {
+      published += 1;
+      const table = measure(new SeriesTable(), { name: 'jobs', cell: [published] });
+      measure(table, { name: 'depth', kind: 'updowncounter', cell: [published] });
+      writeFileSync(join(directory, snapshotFile(mark, mark.threadId)), encodeSnapshot(mark, table, published));
+    };
+    const reader = new GroupReader({ directory, exitedRetentionMs: 1e9 });
+    t.mock.method(reader, 'read', function (this: GroupReader) {
+      read();
+      return GroupReader.prototype.read.call(this);
+    });
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    let go = () => {};
+    const sampled = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const sampler = new ResourceSampler(async () => {
+      begin();
+      await sampled;
+      return {};
+    });
+    const seen: (number | undefined)[][] = [];
+    const view = ({ merged }: Scene) => {
+      seen.push([...merged.values()].map(({ series }) => [...series.values()][0]?.values[0]));
+      return [];
+    };
+    read();
+    reader.read();
+    const producer = new GroupProducer({ reader, sampler, startMs: 0, view });
+    const all = [producer.seenBy(view).collect(), producer.collect(), producer.collect()];
+    await begun;
+    go();
+    await Promise.all(all);
+    assert.equal(seen.length, 3);
+    for (const [jobs, depth] of seen) assert.equal(jobs, depth);
+    assert.equal(new Set(seen.map(String)).size, 3);
+  });
+
   it('fails as a whole when the view does, so that a scrape can say so', async (t) => {
     const producer = new GroupProducer({
       reader: new GroupReader({ directory: freshDirectory(t), exitedRetentionMs: 1 }),

@@ -24,7 +24,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 /** At the top, for everybody; they know no room. */
 const SHARED = [
-  'give-way.ts',
+  'yield-core.ts',
   'errors.ts',
   'report.ts',
   'config.ts',

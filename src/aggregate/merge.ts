@@ -2,11 +2,12 @@
  * Adds what processes have published. Cells of counters, up-down counters and histograms are sums slot by slot, so merging
  * is addition, in any order and any grouping; gauges and events are never added here, a view decides about them.
  */
-import { giveWay } from '../give-way.ts';
+
 import { attributesKey, type Metric, type Series } from '../snapshot/dictionary.ts';
 import type { Snapshot } from '../snapshot/layout.ts';
 import { HANDLED_ERRORS_METRIC, OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
 import { type Attributes, cellWidth, type MetricDescriptor, SeriesTable } from '../snapshot/series-table.ts';
+import { yieldCore } from '../yield-core.ts';
 import { addExactly, type ExactSum, settle } from './exact-sum.ts';
 import { SeriesPlaces } from './series-places.ts';
 
@@ -17,11 +18,14 @@ export interface MergedSeries extends ExactSum {
 
 export interface MergedMetric {
   readonly descriptor: MetricDescriptor;
-  /** By the key of the attributes, in order of first appearance. */
+  /** By the key of the attributes; those that one merge after the other has had come first. */
   readonly series: ReadonlyMap<string, MergedSeries>;
   /** Another number once other series are in it. */
   readonly revision: number;
 }
+
+/** What of a metric is written down. */
+export type Sums = Pick<MergedMetric, 'descriptor' | 'series'>;
 
 /** By the key of the metric, see Metric.key; in the order in which the places have seen them. */
 export type Merged = Map<string, MergedMetric>;
@@ -41,11 +45,14 @@ const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
 /** Its key; see Series.key. */
 export const OVERFLOW_KEY = attributesKey(OVERFLOW);
 
-/** Merges the same processes again and again, into the same memory: what is thrown away is not free (decision 056). */
+/**
+ * Merges the same processes again and again, into the same memory: what is thrown away is not free (decision 056). For one
+ * who is through with one merge before he asks for the next.
+ */
 export class Merger {
   #round = 0;
   /** Of what only grows, by the key of the metric; of the living alone each merge has its own. */
-  #kept = new Map<string, Sums>();
+  #kept = new Map<string, KeptSums>();
 
   /**
    * Sums over processes: counters and histograms over all of them, up-down counters over the living. No gauges, no events.
@@ -56,7 +63,7 @@ export class Merger {
    */
   merge(members: Iterable<Member>, places: SeriesPlaces): Merged {
     this.#round += 1;
-    const found = new Map<string, Sums>();
+    const found = new Map<string, KeptSums>();
     for (const { snapshot, alive } of members) {
       for (const metric of snapshot.metrics) {
         const { key, descriptor } = metric;
@@ -65,7 +72,7 @@ export class Merger {
         let sums = found.get(key);
         if (!sums) {
           if (!places.admit(key, descriptor.scope === OWN_SCOPE)) continue;
-          sums = this.#kept.get(key) ?? new Sums();
+          sums = this.#kept.get(key) ?? new KeptSums();
           sums.begin(descriptor, this.#round);
           found.set(key, sums);
         }
@@ -107,7 +114,7 @@ export function cellOf(descriptor: MetricDescriptor, series: Series, values: Flo
 }
 
 /** A merge as a table, to be written down as the totals of a group. What was rounded stands there as a series once more. */
-export function toTable(merged: Merged): SeriesTable {
+export function toTable(merged: ReadonlyMap<string, Sums>): SeriesTable {
   const table = new SeriesTable();
   for (const { descriptor, series } of merged.values()) {
     const metric = table.define(descriptor);
@@ -128,7 +135,7 @@ interface Sum extends MergedSeries {
 }
 
 /** The sums of one metric. */
-class Sums implements MergedMetric {
+class KeptSums implements MergedMetric {
   readonly series = new Map<string, Sum>();
   revision = 0;
   #descriptor: MetricDescriptor | undefined;
@@ -148,7 +155,7 @@ class Sums implements MergedMetric {
     const room = new Room(width, all.length);
     const round = this.#round;
     for (const { key: name, attributes: given, offset } of all) {
-      giveWay();
+      yieldCore();
       if (offset + width > values.length) continue;
       const own = this.#hasPlace(metric, name, places);
       const key = own ? name : OVERFLOW_KEY;
@@ -159,6 +166,7 @@ class Sums implements MergedMetric {
         this.revision += 1;
       } else if (sum.round === round) addExactly(sum, values, offset, width);
       else {
+        // Equal ones: the others may go with whom they came from.
         sum.attributes = attributes;
         sum.round = round;
         sum.rest?.fill(0);

@@ -1,7 +1,7 @@
 /** Which series have a place of their own, put down so that it comes into the totals: the next reader takes it from there. */
 import { snapshotFile } from '../snapshot/directory.ts';
 import { decodeSnapshot, encodeSnapshot, type Identity } from '../snapshot/layout.ts';
-import { type Merged, OVERFLOW_KEY, toTable } from './merge.ts';
+import { type Merged, OVERFLOW_KEY, type Sums, toTable } from './merge.ts';
 import type { Left } from './totals.ts';
 
 // No process has this number.
@@ -17,7 +17,7 @@ const NOBODY: Identity = {
 
 /** The named series of some metrics, with nothing counted in them, as of a dead member. @param metrics - their keys */
 export function placesLeft(merged: Merged, metrics: Iterable<string>, nowMonotonicMs: number): Left {
-  const empty: Merged = new Map();
+  const empty = new Map<string, Sums>();
   for (const key of metrics) {
     const { descriptor, series } = merged.get(key) ?? {};
     if (!descriptor || !series) continue;
@@ -25,7 +25,7 @@ export function placesLeft(merged: Merged, metrics: Iterable<string>, nowMonoton
     const cells = named.map(([name, { attributes, values }]) => {
       return [name, { attributes, values: new Float64Array(values.length) }] as const;
     });
-    empty.set(key, { descriptor, series: new Map(cells), revision: 0 });
+    empty.set(key, { descriptor, series: new Map(cells) });
   }
   const snapshot = decodeSnapshot(encodeSnapshot(NOBODY, toTable(empty), nowMonotonicMs));
   return { snapshot, alive: false, file: snapshotFile(NOBODY, 0) };

@@ -50,7 +50,6 @@ export class GroupProducer implements MetricProducer {
   readonly #clock: WallClock;
   readonly #workerIds = new WorkerIds();
   readonly #names = new SharedNames();
-  readonly #merger = new Merger();
 
   constructor(options: GroupProducerOptions) {
     this.#options = options;
@@ -62,13 +61,14 @@ export class GroupProducer implements MetricProducer {
     return this.#collect(this.#options.view);
   }
 
-  /** The same group, as another view shows it. */
+  /** The same group as another view shows it, for one reader, who collects again when he is through with what he has. */
   seenBy(view: View): MetricProducer {
-    return { collect: () => this.#collect(view) };
+    const merger = new Merger();
+    return { collect: () => this.#collect(view, merger) };
   }
 
-  async #collect(view: View): Promise<CollectionResult> {
-    const metrics = view(await this.scene());
+  async #collect(view: View, merger?: Merger): Promise<CollectionResult> {
+    const metrics = view(await this.scene(merger));
     return {
       resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: OWN_SCOPE }, metrics }] },
       errors: [],
@@ -78,9 +78,10 @@ export class GroupProducer implements MetricProducer {
   /**
    * The same moment before it is projected, for who looks at it in another way: at once, see GroupReader.read.
    *
+   * @param merger - of the caller's own; several may wait for the same sampling and be merged for one behind the other
    * @throws system errors as long as the totals could not be read
    */
-  async scene(): Promise<Scene> {
+  async scene(merger = new Merger()): Promise<Scene> {
     const { reader, sampler, startMs } = this.#options;
     const resources = await sampler.soon(reader.living());
     const nowMonotonicMs = this.#clock.nowMonotonicMs();
@@ -89,7 +90,7 @@ export class GroupProducer implements MetricProducer {
     const states = read.sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
     const summed = [...reader.totals, ...states];
     this.#names.share(summed.map(({ snapshot }) => snapshot));
-    const merged = this.#merger.merge(summed, reader.places);
+    const merged = merger.merge(summed, reader.places);
     reader.keepPlaces(merged, nowMonotonicMs);
     return {
       nowMs: this.#clock.unixMsOf(nowMonotonicMs),

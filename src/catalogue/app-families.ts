@@ -5,6 +5,7 @@ import type { Scene } from '../aggregate/producer.ts';
 import type { Metric } from '../snapshot/dictionary.ts';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
+import { yieldCore } from '../yield-core.ts';
 import { type Family, type Point, rebucket } from './families.ts';
 import { gaugeMode, latest } from './gauge-modes.ts';
 import { prometheusLabels, prometheusName } from './naming.ts';
@@ -104,8 +105,8 @@ export function appFamilies(
     const { descriptor } = merged;
     const draft = descriptor.scope === OWN_SCOPE ? undefined : drafts.get(key, descriptor);
     if (!draft) continue;
-    if (draft.descriptor === descriptor && draft.cells.size === 0) draft.cells = cellsOf(merged);
-    else addSums(draft, merged);
+    // The first of its name: what is kept of it is as it is.
+    draft.cells = draft.descriptor === descriptor ? cellsOf(merged) : withSums(draft.cells, draft.descriptor, merged);
   }
   for (const member of scene.members) {
     for (const metric of member.snapshot.metrics) addGauges(drafts, metric, member, gaugeModes);
@@ -117,23 +118,23 @@ function cellsOf(merged: MergedMetric): Cells {
   const { descriptor, series, revision } = merged;
   const known = cellsOfMetric.get(merged);
   if (known?.revision === revision) return known.cells;
-  const draft: Draft = { key: '', descriptor, cells: new Map() };
-  addSums(draft, merged);
+  const cells = withSums(new Map(), descriptor, merged);
   // Where two are one, that is a sum of its own, of this moment.
-  if (draft.cells.size === series.size) cellsOfMetric.set(merged, { revision, cells: draft.cells });
-  return draft.cells;
+  if (cells.size === series.size) cellsOfMetric.set(merged, { revision, cells });
+  return cells;
 }
 
-function addSums(draft: Draft, { descriptor, series }: MergedMetric): void {
-  // Not into what may be kept.
-  draft.cells = new Map(draft.cells);
+function withSums(cells: Cells, shown: MetricDescriptor, { descriptor, series }: MergedMetric): Cells {
+  const all = new Map(cells);
   for (const merged of series.values()) {
+    yieldCore();
     const { labels, key: labelsKey } = labelsOf(merged.attributes);
-    const same = draft.cells.get(labelsKey);
+    const same = all.get(labelsKey);
     // Attributes that differ for OTel (200 and "200", a.b and a_b) may be one label set for Prometheus.
-    const sum = descriptor === draft.descriptor ? merged : inBucketsOf(draft.descriptor, descriptor, merged);
-    draft.cells.set(labelsKey, { labels, sum: same ? sumOf(same.sum, sum) : sum });
+    const sum = descriptor === shown ? merged : inBucketsOf(shown, descriptor, merged);
+    all.set(labelsKey, { labels, sum: same ? sumOf(same.sum, sum) : sum });
   }
+  return all;
 }
 
 function addGauges(drafts: Drafts, metric: Metric, { snapshot, alive }: Member, gaugeModes: GaugeModes): void {
@@ -144,6 +145,7 @@ function addGauges(drafts: Drafts, metric: Metric, { snapshot, alive }: Member, 
   if (!draft) return;
   const { workerId } = snapshot.identity;
   for (const series of metric.series) {
+    yieldCore();
     const cell = cellOf(descriptor, series, snapshot.values);
     if (!cell?.[1]) continue;
     const { labels, key } = labelsOf(series.attributes);
@@ -188,6 +190,7 @@ function* pointsOf(descriptor: MetricDescriptor, cells: Iterable<Cell>): Generat
   // A program may give a bound twice, which would be a series twice.
   const bounds = [...new Set(told)].sort((a, b) => a - b);
   for (const { labels, sum } of cells) {
+    yieldCore();
     settle(sum);
     const value =
       descriptor.kind === 'histogram'

@@ -2,9 +2,9 @@
 import { addExactly, type ExactSum, restOf, settle } from '../aggregate/exact-sum.ts';
 import { cellOf, type Member } from '../aggregate/merge.ts';
 import type { Scene } from '../aggregate/producer.ts';
-import { giveWay } from '../give-way.ts';
 import { OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';
 import type { Attributes, MetricDescriptor } from '../snapshot/series-table.ts';
+import { yieldCore } from '../yield-core.ts';
 import { countOf, type Point, rebucket } from './families.ts';
 import type { RequestValue, Source } from './metric-row.ts';
 
@@ -45,7 +45,7 @@ export function requestPoints(
   /** By worker, then by what is taken of the attributes. */
   const sums = new Map<string | undefined, Map<string, Sum>>();
   const add = (workerId: string | undefined, attributes: Attributes, cell: Float64Array, bounds: readonly number[]) => {
-    giveWay();
+    yieldCore();
     const { labels: taken, key } = take(attributes);
     let own = sums.get(workerId);
     if (!own) {

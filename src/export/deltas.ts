@@ -13,6 +13,7 @@ import {
   type MetricData,
 } from '@opentelemetry/sdk-metrics';
 import { rebucket } from '../catalogue/families.ts';
+import { yieldCore } from '../yield-core.ts';
 
 type TemporalityOf = (type: InstrumentType) => AggregationTemporality;
 type Value = number | Histogram;
@@ -43,6 +44,7 @@ export class Deltas {
     const converted = metrics.map((metric): MetricData => {
       if (!this.#wantsDelta(metric)) return metric;
       const points = (metric.dataPoints as DataPoint<Value>[]).flatMap((point) => {
+        yieldCore();
         const key = `${metric.descriptor.name} ${JSON.stringify(point.attributes)}`;
         told.set(key, { value: point.value, endTime: point.endTime });
         return since(this.#told.get(key), point);

@@ -5,8 +5,8 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
 import { DataPointType, type Histogram, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
-import { giveWay } from '../give-way.ts';
 import type { Format } from '../server/negotiation.ts';
+import { yieldCore } from '../yield-core.ts';
 import { OPENMETRICS } from './openmetrics.ts';
 import { type Dialect, type ShownFamily, TARGET_NAMES, TEXT_FORMAT, valueText } from './text-format.ts';
 
@@ -64,12 +64,12 @@ export class Exposition {
     if (metric.dataPointType === DataPointType.HISTOGRAM) {
       const texts = new HistogramTexts(dialect, sampleName);
       for (const { attributes, value } of metric.dataPoints) {
-        giveWay();
+        yieldCore();
         this.#histogram(attributes, value, texts);
       }
     } else if (metric.dataPointType !== DataPointType.EXPONENTIAL_HISTOGRAM) {
       for (const { attributes, value } of metric.dataPoints) {
-        giveWay();
+        yieldCore();
         if (dialect.tells(metric, value)) this.#sample(sampleName, attributes, value);
       }
     }

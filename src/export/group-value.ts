@@ -2,8 +2,10 @@
  * A group's merged metrics as one value that can be kept and read elsewhere: gzipped JSON with a version, told field by
  * field in docs/redis.md. Whoever reads one trusts nothing in it.
  */
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { DataPointType, type MetricData } from '@opentelemetry/sdk-metrics';
+import { gzip } from '../server/gzip.ts';
+import { yieldCore } from '../yield-core.ts';
 import type { Instance } from './instance.ts';
 
 /** Raised when a reader of the one before would misread a value; fields that are only added do not raise it. */
@@ -51,13 +53,12 @@ const TYPES = ['counter', 'gauge', 'histogram'];
 export function encodeValue({ families, ...rest }: GroupValue): Buffer {
   const lean = families.map(({ series, ...family }) => ({
     ...family,
-    series: series.map(({ labels, value, bounds }) => [
-      labels,
-      typeof value === 'number' ? wordOf(value) : value.map(wordOf),
-      ...(bounds ? [bounds] : []),
-    ]),
+    series: series.map(({ labels, value, bounds }) => {
+      yieldCore();
+      return [labels, typeof value === 'number' ? wordOf(value) : value.map(wordOf), ...(bounds ? [bounds] : [])];
+    }),
   }));
-  return gzipSync(JSON.stringify({ v: VALUE_VERSION, ...rest, families: lean }), { level: GZIP_LEVEL });
+  return gzip(Buffer.from(JSON.stringify({ v: VALUE_VERSION, ...rest, families: lean })), GZIP_LEVEL);
 }
 
 /** What `encodeValue` was given; undefined for anything else, newer versions included. @throws never */

@@ -2,8 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { messageOf } from '../errors.ts';
-import { beginToGiveWay } from '../give-way.ts';
 import { diagLogger } from '../report.ts';
+import { beginToYield } from '../yield-core.ts';
 import { type Answer, type Order, startExporter, type ThreadData } from './exporter.ts';
 
 const BEAT_MS = 1000;
@@ -15,7 +15,7 @@ diag.setLogger(diagLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMess
 const { options, argv, execArgv, beats } = workerData as ThreadData;
 process.argv = [...argv];
 process.execArgv = [...execArgv];
-beginToGiveWay();
+beginToYield();
 const answer = (message: Answer) => parentPort?.postMessage(message);
 const exporter = startExporter(
   options,

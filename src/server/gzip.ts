@@ -1,6 +1,6 @@
 /** gzip at once, but in pieces, between which the thread gives way; what comes out is one stream, as of any gzip. */
 import { constants, crc32, deflateRawSync } from 'node:zlib';
-import { giveWay, PIECE } from '../give-way.ts';
+import { PIECE, yieldCore } from '../yield-core.ts';
 
 /** Less than a millisecond of work. */
 export const PIECE_BYTES = 1024 * 1024;
@@ -19,7 +19,7 @@ export function gzip(bytes: Buffer, level: number): Buffer {
   const pieces = [HEADER];
   let crc = 0;
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-    giveWay(PIECE);
+    yieldCore(PIECE);
     const piece = bytes.subarray(at, at + PIECE_BYTES);
     const isLast = at + PIECE_BYTES >= bytes.length;
     const before = bytes.subarray(Math.max(0, at - WINDOW_BYTES), at);

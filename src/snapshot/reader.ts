@@ -1,7 +1,7 @@
 /** Reads one snapshot file again and again, while its writer goes on: in an order that never misses what slots refer to. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { GunicornOtelError } from '../errors.ts';
-import { giveWay, PIECE } from '../give-way.ts';
+import { PIECE, yieldCore } from '../yield-core.ts';
 import { Dictionary } from './dictionary.ts';
 import type { FileOwner } from './directory.ts';
 import {
@@ -46,7 +46,7 @@ export class SnapshotReader {
    * @throws ENOENT and other system errors · GUNICORN_OTEL_ERR_SNAPSHOT_FOREIGN, _VERSION, _TORN
    */
   read(): Snapshot {
-    giveWay(PIECE);
+    yieldCore(PIECE);
     for (let attempt = 1; ; attempt += 1) {
       const handle = openFile(this.#path);
       try {

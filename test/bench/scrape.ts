@@ -174,8 +174,8 @@ function tellTargets(report: Report, ours: readonly Figures[]): void {
       unit: 'ms',
       because:
         `${of}: its thread ran ${worst.ranMs.toFixed(1)} ms of that scrape and waited ${worst.waitedMs.toFixed(1)} ms for a core; ` +
-        `without a scrape the longest was ${idleMs.toFixed(1)} ms. Who has the cores then: the exporter's thread, gzip, and V8's ` +
-        'threads when they look for its garbage (docs/decisions/056).',
+        `without a scrape the longest was ${idleMs.toFixed(1)} ms. Who has the cores then: V8's threads, when they look for the ` +
+        "exporter's garbage (docs/decisions/056), who scrapes, and the exporter for a millisecond at a time (057).",
     });
   }
   for (const { case: each, variant, rounds } of ours) {
