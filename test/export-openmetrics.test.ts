@@ -326,7 +326,7 @@ function assertSameValues(text: readonly Sample[], openMetrics: readonly Sample[
     const key = keyOf(sample);
     const value = left.get(key);
     left.delete(key);
-    if (value === undefined) assert.match(sample.name, /(?:_sum|_count|_created)$/, key);
+    if (value === undefined) assert.match(sample.name, /(?:_sum|_count|_created(?:_bucket)?)$/, key);
     else assert.ok(Object.is(value, sample.value), `${key}: ${value} for ${sample.value}`);
   }
   assert.deepEqual([...left.keys()], []);
