@@ -24,7 +24,6 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 /** At the top, for everybody; they know no room. */
 const SHARED = [
-  'yield-core.ts',
   'errors.ts',
   'report.ts',
   'config.ts',
@@ -32,6 +31,7 @@ const SHARED = [
   'redis-settings.ts',
   'setting-parsers.ts',
   'setting-row.ts',
+  'yield-core.ts',
   'fastify-requests.ts',
   'first-server.ts',
   'late-meter.ts',

@@ -1,5 +1,6 @@
 /** Holds src/yield-core.ts: long work is slept in, in the exporter's thread and in no other. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
@@ -30,8 +31,8 @@ test('the thread of an exporter yields in all that it does for each series of a 
   const of = (kind: MetricDescriptor['kind'], i: number) =>
     table.define({ name: `${kind}.${i}`, description: '', unit: '', kind, scope: 'app' });
   const metrics = Array.from({ length: 10 }, (_, i) => of(i % 2 === 0 ? 'counter' : 'gauge', i));
-  // Gauges are shown once they were set.
-  for (let i = 0; i < 20_000; i += 1) table.add(metrics[i % 10]!, { i, text: 'x'.repeat(200) });
+  // What takes its time to be compressed. Gauges are shown once they were set.
+  for (let i = 0; i < 20_000; i += 1) table.add(metrics[i % 10]!, { text: noiseOf(i) });
   table.values.fill(1);
   const program = new URL('./yields-by-module.js', import.meta.url);
   const group = startGroup(t, table, { metricsExporters: ['prometheus'] }, {}, program);
@@ -42,6 +43,10 @@ test('the thread of an exporter yields in all that it does for each series of a 
   const modules = new Set(readFileSync(`${group.directory}.yields`, 'latin1').trim().split('\n'));
   assert.deepEqual([...modules].sort(), ['app-families', 'exposition', 'gzip', 'merge', 'reader']);
 });
+
+function noiseOf(seed: number): string {
+  return createHash('sha512').update(String(seed)).digest('hex');
+}
 
 function workFor(milliseconds: number, work: () => void): void {
   for (const end = performance.now() + milliseconds; performance.now() < end; ) work();

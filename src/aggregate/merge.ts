@@ -2,7 +2,6 @@
  * Adds what processes have published. Cells of counters, up-down counters and histograms are sums slot by slot, so merging
  * is addition, in any order and any grouping; gauges and events are never added here, a view decides about them.
  */
-
 import { attributesKey, type Metric, type Series } from '../snapshot/dictionary.ts';
 import type { Snapshot } from '../snapshot/layout.ts';
 import { HANDLED_ERRORS_METRIC, OWN_SCOPE, REQUESTS_METRIC } from '../snapshot/own-metrics.ts';

@@ -1,6 +1,6 @@
 /** Answers as they go over the wire: compressed at once, or copied, for what they are made of may be written to again. */
 import zlib from 'node:zlib';
-import { gzip } from './gzip.ts';
+import { chunkSizeOf, gzip } from './gzip.ts';
 import type { Coding } from './negotiation.ts';
 
 /** The bytes of an answer; nobody writes to them any more, so that many answers may share them. */
@@ -32,8 +32,7 @@ const COMPRESS: Readonly<Record<Coding, Compress | undefined>> = {
     zstdCompressSync &&
     ((bytes) =>
       zstdCompressSync(bytes, {
-        // The answer, which is rarely more than an eighth, lies in a chunk of 16 KB unless told, until V8 collects its old objects.
-        chunkSize: Math.max(MIN_COMPRESSED_BYTES, bytes.length >> 3),
+        chunkSize: chunkSizeOf(bytes),
         params: { [Number(constants.ZSTD_c_compressionLevel)]: ZSTD_LEVEL },
       })),
   gzip: (bytes) => gzip(bytes, GZIP_LEVEL),

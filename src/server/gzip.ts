@@ -1,4 +1,4 @@
-/** gzip at once, but in pieces, between which the thread gives way; what comes out is one stream, as of any gzip. */
+/** gzip at once, but in pieces, between which the thread yields its core; what comes out is one stream, as of any gzip. */
 import { constants, crc32, deflateRawSync, gzipSync } from 'node:zlib';
 import { PIECE, yieldCore } from '../yield-core.ts';
 
@@ -36,7 +36,7 @@ export function gzip(bytes: Buffer, level: number): Buffer {
   return Buffer.concat(pieces);
 }
 
-// What comes out is rarely more than an eighth, and lies in chunks of 16 KB unless told, until V8 collects its old objects.
-function chunkSizeOf(bytes: Buffer): number {
+/** What comes out is rarely more than an eighth, and lies in chunks of 16 KB unless told, until V8 collects its old objects. */
+export function chunkSizeOf(bytes: Buffer): number {
   return Math.max(MIN_CHUNK_BYTES, bytes.length >> 3);
 }
