@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { Point } from '../src/catalogue/families.ts';
 import { METRICS } from '../src/catalogue/metrics.ts';
 import { project } from '../src/catalogue/views.ts';
 import { Exits } from '../src/record/exits.ts';
@@ -108,6 +109,28 @@ describe('a scrape', () => {
         assert.deepEqual(startTime, [1_600_000_000, 250_000_000]);
         assert.deepEqual(endTime, [NOW_MS / 1000, 1_000_000]);
       }
+    }
+  });
+
+  it('makes families one by one for who lets them pass, each anew when it has its turn', () => {
+    const asked: string[] = [];
+    const goOn = (metric: string, points: readonly Point[]) => {
+      asked.push(metric);
+      return [...points];
+    };
+    const counters = METRICS.filter(({ type, source }) => type === 'counter' && source.from === 'exporter');
+    const metrics = project(sceneOf([]), { ...EXPORTER, goOn }, VIEW_OPTIONS, 'passing');
+    for (const round of [1, 2]) {
+      const passed: string[] = [];
+      assert.deepEqual(asked.splice(0), [], `before round ${round}`);
+      for (const { descriptor } of metrics) {
+        if (counters.some(({ name }) => name === descriptor.name)) passed.push(descriptor.name);
+        assert.deepEqual(asked, passed);
+      }
+      assert.deepEqual(
+        asked.splice(0),
+        counters.map(({ name }) => name),
+      );
     }
   });
 

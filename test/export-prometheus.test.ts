@@ -103,6 +103,11 @@ describe('a scrape', () => {
     );
     assert.deepEqual(stats, { scrapes: 1, scrapeErrors: 0, series: samples.length });
     assert.ok(lastScrapeSeconds >= 0.025 && lastScrapeSeconds < 5);
+    // Whoever wants some of them only, as many there are.
+    await scraper.scrape({ format: 'text', names: new Set(['b']) });
+    assert.equal(scraper.stats.series, samples.length);
+    await scraper.scrape({ format: 'openmetrics' });
+    assert.equal(scraper.stats.series, samples.length);
   });
 });
 

@@ -82,16 +82,18 @@ export class GroupReader {
    * @throws never
    */
   read(nowMonotonicMs = monotonicMs()): WorkerState[] {
+    const replaced = new Map<string, Snapshot>();
     for (const listed of this.reap(nowMonotonicMs)) {
       const snapshot = this.#readFile(listed);
       if (typeof snapshot === 'string') continue;
       const { file, mark } = listed;
       const { snapshot: before, exitedAtMonotonicMs = nowMonotonicMs } = this.#states.get(file) ?? {};
       const alive = !saysItself(snapshot, mark);
-      // Not at once: who has asked for it in this turn may not have looked at it yet. Nor for one that is read no more.
-      if (before && alive) setImmediate(() => this.#readers.get(file)?.giveBack(before));
+      if (before && alive) replaced.set(file, before);
       this.#states.set(file, { file, mark, snapshot, alive, ...(!alive && { exitedAtMonotonicMs }) });
     }
+    // Not at once: who has asked for one in this turn may not have looked at it yet. Nor for one that is read no more.
+    setImmediate(() => replaced.forEach((before, file) => void this.#readers.get(file)?.giveBack(before)));
     return [...this.#states.values()];
   }
 
@@ -112,9 +114,8 @@ export class GroupReader {
         continue;
       }
       const state = this.#states.get(file);
-      const path = join(this.#options.directory, file);
       const isOver = ended || !isAlive(mark) || isTaskOver(mark, state?.snapshot.identity.task);
-      const dead = isOver || this.#silence.isSilent(path, mark, nowMonotonicMs);
+      const dead = isOver || this.#silence.isSilent(join(this.#options.directory, file), mark, nowMonotonicMs);
       const exitedForMs = nowMonotonicMs - (state?.exitedAtMonotonicMs ?? nowMonotonicMs);
       const isSettled = state?.alive === false && (threadId === 0 || exitedForMs > SETTLE_MS);
       if (isSettled && (dead || saysItself(state.snapshot, mark))) continue;

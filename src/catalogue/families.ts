@@ -10,7 +10,7 @@ export interface Point {
 }
 
 /** May be made one by one, anew each time they are gone through: all at once they would only wait for their turn. */
-export interface Points extends Iterable<Point> {
+export interface Listed<T> extends Iterable<T> {
   readonly length: number;
 }
 
@@ -21,40 +21,42 @@ export interface Family {
   readonly help: string;
   /** Of a gauge that is an amount: those of several groups may be added. */
   readonly additive?: boolean;
-  readonly points: Points;
+  readonly points: Listed<Point>;
 }
 
-/** How data points are given: as arrays; or one by one, to who goes through them in the turn of the loop that they are of. */
+/** How metrics and data points are given: as arrays; or one by one, to who goes through them in the turn of the loop that they are of. */
 export type Given = 'array' | 'passing';
 
 interface Giving {
-  list<T>(points: Points, toDataPoint: (point: Point) => DataPoint<T>): DataPoint<T>[];
+  list<T, U>(all: Listed<T>, to: (each: T) => U): U[];
   /** Of a histogram's cell, what stands behind its sum. */
   counts(cell: Float64Array): number[];
 }
 
+/** A list of what is made of the items of another, one by one and anew each time. */
 // A class, for one generator: each that a literal makes of its own brings a class of objects that V8 keeps among its old ones.
-class Passing<T> {
+export class Passing<T, U> implements Listed<U> {
   readonly length: number;
-  readonly #points: Points;
-  readonly #toDataPoint: (point: Point) => DataPoint<T>;
+  readonly #all: Listed<T>;
+  readonly #to: (each: T) => U;
 
-  constructor(points: Points, toDataPoint: (point: Point) => DataPoint<T>) {
-    this.length = points.length;
-    this.#points = points;
-    this.#toDataPoint = toDataPoint;
+  constructor(all: Listed<T>, to: (each: T) => U) {
+    this.length = all.length;
+    this.#all = all;
+    this.#to = to;
   }
 
-  *[Symbol.iterator](): Generator<DataPoint<T>> {
-    for (const point of this.#points) yield this.#toDataPoint(point);
+  *[Symbol.iterator](): Generator<U> {
+    for (const each of this.#all) yield this.#to(each);
   }
 }
 
-const GIVING: Readonly<Record<Given, Giving>> = {
+/** How lists and counts are handed on. */
+export const GIVING: Readonly<Record<Given, Giving>> = {
   array: { list: Array.from, counts: countsOf },
   // OTel's types know nothing but arrays; its collecting hands on what it is given.
   passing: {
-    list: (points, toDataPoint) => new Passing(points, toDataPoint) as unknown as ReturnType<typeof toDataPoint>[],
+    list: (all, to) => new Passing(all, to) as unknown as ReturnType<typeof to>[],
     counts: (cell) => cell.subarray(1) as unknown as number[],
   },
 };
@@ -75,7 +77,7 @@ export function toMetricData(
   const aggregationTemporality = AggregationTemporality.CUMULATIVE;
   const { list, counts } = GIVING[given];
   const timed = <T>(read: (value: Point['value']) => T) =>
-    list(points, ({ labels, value }) => ({ startTime, endTime, attributes: labels, value: read(value) }));
+    list(points, ({ labels, value }): DataPoint<T> => ({ startTime, endTime, attributes: labels, value: read(value) }));
   if (type === 'histogram') {
     const dataPoints = timed((value) => toHistogram(value, counts));
     return { descriptor, aggregationTemporality, dataPointType: DataPointType.HISTOGRAM, dataPoints };

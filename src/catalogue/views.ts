@@ -8,7 +8,16 @@ import type { Scene } from '../aggregate/producer.ts';
 import { OWN_SCOPE } from '../snapshot/own-metrics.ts';
 import { appFamilies, sampleNames } from './app-families.ts';
 import { exitPoints } from './exit-points.ts';
-import { type Family, type Given, type Point, toHrTime, toMetricData } from './families.ts';
+import {
+  type Family,
+  GIVING,
+  type Given,
+  type Listed,
+  Passing,
+  type Point,
+  toHrTime,
+  toMetricData,
+} from './families.ts';
 import type { ExporterValue, MetricRow, Source, WorkerValue } from './metric-row.ts';
 import { METRICS } from './metrics.ts';
 import { REQUEST_LABELS, requestPoints } from './request-points.ts';
@@ -91,19 +100,23 @@ const PROJECTIONS: { readonly [K in Source['from']]: (source: From<K>, context: 
 const TAKEN = ['target_info', ...METRICS.flatMap(({ name, type }) => sampleNames(name, type))];
 
 /** The documented families in the order of the catalogue, then the app's by name, as OTel's readers take them. */
-export function project(scene: Scene, exporter: ExporterState, options: ViewOptions, given?: Given): MetricData[] {
+export function project(
+  scene: Scene,
+  exporter: ExporterState,
+  options: ViewOptions,
+  given: Given = 'array',
+): MetricData[] {
   const startTime = toHrTime(scene.startMs);
   const endTime = toHrTime(scene.nowMs);
-  return familiesOf(scene, exporter, options).map((family) => toMetricData(family, startTime, endTime, given));
+  const families = familiesOf(scene, exporter, options);
+  return GIVING[given].list(families, (family) => toMetricData(family, startTime, endTime, given));
 }
 
-/** The same before they are OTel's. */
-export function familiesOf(scene: Scene, exporter: ExporterState, options: ViewOptions): Family[] {
-  const app = appFamilies(scene, TAKEN, options.gaugeModes);
-  const documented = METRICS.map((row) =>
-    documentedFamily(row, { scene, exporter, options, conflicts: app.conflicts }),
-  );
-  return [...documented, ...app.families];
+/** The same before they are OTel's, each made when it has its turn. */
+export function familiesOf(scene: Scene, exporter: ExporterState, options: ViewOptions): Listed<Family> {
+  const { families, conflicts } = appFamilies(scene, TAKEN, options.gaugeModes);
+  const moment = { scene, exporter, options, conflicts };
+  return new Passing([...METRICS, ...families], (each) => ('source' in each ? documentedFamily(each, moment) : each));
 }
 
 /**

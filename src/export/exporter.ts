@@ -6,7 +6,6 @@ import { GroupProducer, type Scene } from '../aggregate/producer.ts';
 import { ResourceSampler } from '../aggregate/resources.ts';
 import { WallClock } from '../aggregate/wall-clock.ts';
 import { GroupReader } from '../aggregate/workers.ts';
-import type { Given } from '../catalogue/families.ts';
 import { type ExporterState, project } from '../catalogue/views.ts';
 import type { Settings } from '../config.ts';
 import { report, setLogLevel } from '../report.ts';
@@ -97,12 +96,12 @@ export function startExporter(
   const clock = new WallClock();
   const counts = new LastingCounts(directory);
   const refusals = countRefusals();
-  const view = (given: Given) => (scene: Scene) => {
-    const metrics = project(scene, state(), settings, given);
+  const view = (scene: Scene) => {
+    const metrics = project(scene, state(), settings);
     counts.keep();
     return metrics;
   };
-  const producer = new GroupProducer({ reader, sampler, clock, startMs, view: view('array') });
+  const producer = new GroupProducer({ reader, sampler, clock, startMs, view });
   const goOn = counts.goOn.bind(counts);
   const { expectedWorkers } = settings;
   const state = (): ExporterState => ({
@@ -115,7 +114,7 @@ export function startExporter(
   });
   const resource = resourceOf(settings);
   const scraper = new Scraper({
-    producer: producer.seenBy(view('passing')),
+    producer: producer.seenBy((scene) => project(scene, state(), settings, 'passing')),
     resource,
     timeoutMs: settings.scrapeTimeoutMs,
   });
@@ -129,7 +128,14 @@ export function startExporter(
   });
   const createServer: EndpointOptions['createServer'] = (secured) =>
     createMetricsServer({
-      scrape: ({ encode, ...shown }) => scraper.scrape(shown, encode),
+      scrape: ({ encode, ...shown }) => {
+        // What passes is counted when it is rendered.
+        const keepAndEncode = (text: Buffer) => {
+          counts.keep();
+          return encode(text);
+        };
+        return scraper.scrape(shown, keepAndEncode);
+      },
       onRefused: refusals.count,
       health: () => healthOf(reader.read(), expectedWorkers),
       routes: { ...pageRoutes(), '/status.json': () => status.answer() },

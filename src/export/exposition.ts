@@ -4,7 +4,7 @@
  */
 import type { Attributes } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
-import { DataPointType, type Histogram, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import { DataPointType, type Histogram, type MetricData, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import type { Format } from '../server/negotiation.ts';
 import { yieldCore } from '../yield-core.ts';
 import { OPENMETRICS } from './openmetrics.ts';
@@ -35,6 +35,7 @@ const DIALECTS: Readonly<Record<Format, Dialect>> = { text: TEXT_FORMAT, openmet
 export class Exposition {
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #length = 0;
+  #series = 0;
   #dialect = TEXT_FORMAT;
   // Whose labels were written last, and where: the lines of a histogram have the same.
   #labelled: Attributes | undefined;
@@ -47,15 +48,24 @@ export class Exposition {
     this.#labelled = undefined;
     this.#dialect = DIALECTS[format];
     const isWanted = (own: readonly string[]) => names === undefined || own.some((name) => names.has(name));
-    const metrics = scopeMetrics.flatMap((scope) => scope.metrics);
-    const families = this.#dialect.families(metrics, resource !== undefined);
-    if (resource && isWanted(TARGET_NAMES)) {
-      this.#text(this.#dialect.target(resource.attributes as Attributes, families));
+    const target = resource?.attributes as Attributes | undefined;
+    const { targetInfo, families } = this.#dialect.tell(metricsOf(scopeMetrics), target);
+    if (isWanted(TARGET_NAMES)) this.#text(targetInfo);
+    let isEmpty = true;
+    this.#series = target ? 1 : 0;
+    for (const family of families) {
+      isEmpty = false;
+      this.#series += family.metric.dataPoints.length;
+      if (isWanted(family.names)) this.#family(family);
     }
-    for (const family of families) if (isWanted(family.names)) this.#family(family);
-    if (families.length === 0 && names === undefined) this.#text(this.#dialect.nothing);
+    if (isEmpty && names === undefined) this.#text(this.#dialect.nothing);
     this.#text(this.#dialect.end);
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** How many the last rendering had to choose from, target_info among them; a histogram is one. */
+  get series(): number {
+    return this.#series;
   }
 
   #family({ metric, sampleName, head }: ShownFamily): void {
@@ -179,6 +189,11 @@ export class Exposition {
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }
+}
+
+// They may be made one by one, and be gone when the next one is.
+function* metricsOf(scopeMetrics: Rendered['scopeMetrics']): Generator<MetricData> {
+  for (const { metrics } of scopeMetrics) yield* metrics;
 }
 
 /** The texts that the series of a histogram share: their names, and what stands behind the labels of a bucket. */

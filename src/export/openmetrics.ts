@@ -44,9 +44,9 @@ const TARGET_HEADS = {
 
 /** OpenMetrics text 1.0.0, without timestamps, `_created` samples and exemplars. */
 export const OPENMETRICS: Dialect = {
-  families(metrics, hasTarget) {
-    const named = metrics.map((metric) => ({ metric, name: familyName(metric) }));
-    const taken = new Set(hasTarget ? ['target_info'] : []);
+  tell(metrics, target) {
+    const named = [...metrics].map((metric) => ({ metric, name: familyName(metric) }));
+    const taken = new Set(target ? ['target_info'] : []);
     const shown = new Map<MetricData, ShownFamily>();
     // Those that cannot be named otherwise first, of two of a kind the first.
     for (const kind of ['histogram', 'gauge', 'unknown', 'counter'] as const) {
@@ -56,11 +56,8 @@ export const OPENMETRICS: Dialect = {
         if (family) shown.set(metric, family);
       }
     }
-    return metrics.flatMap((metric) => shown.get(metric) ?? []);
-  },
-  target(attributes, families) {
-    const isTaken = families.some(({ names }) => names.includes('target'));
-    return `${TARGET_HEADS[isTaken ? 'gauge' : 'info']}target_info${braced(attributes, writeLabels)} 1\n`;
+    const families = named.flatMap(({ metric }) => shown.get(metric) ?? []);
+    return { targetInfo: target ? targetInfo(target, families) : '', families };
   },
   labels: writeLabels,
   bound: canonicalNumber,
@@ -88,6 +85,11 @@ export function canonicalNumber(value: number): string {
     return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
   }
   return Number.isInteger(value) ? `${value}.0` : String(value);
+}
+
+function targetInfo(target: Attributes, families: readonly ShownFamily[]): string {
+  const isTaken = families.some(({ names }) => names.includes('target'));
+  return `${TARGET_HEADS[isTaken ? 'gauge' : 'info']}target_info${braced(target, writeLabels)} 1\n`;
 }
 
 function typeOf(metric: MetricData): Type {

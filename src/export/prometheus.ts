@@ -76,9 +76,6 @@ export class Scraper {
       const { resourceMetrics, errors } = await this.#withTimeout(this.#exporter.collect());
       if (errors.length > 0) throw errors[0];
       const resource = this.#hasTarget ? settledResource(resourceMetrics.resource) : undefined;
-      this.stats.series = resourceMetrics.scopeMetrics
-        .flatMap(({ metrics }) => metrics)
-        .reduce((sum, { dataPoints }) => sum + dataPoints.length, resource ? 1 : 0);
       return { rendered: { ...resourceMetrics, resource }, hasFailed: false };
     } catch (cause) {
       this.stats.scrapeErrors += 1;
@@ -91,7 +88,9 @@ export class Scraper {
   #render(collected: Collected, shown: Shown): Buffer {
     const startMs = performance.now();
     try {
-      return this.#exposition.render(collected.rendered, shown);
+      const text = this.#exposition.render(collected.rendered, shown);
+      this.stats.series = this.#exposition.series;
+      return text;
     } catch (cause) {
       if (!collected.hasFailed) this.stats.scrapeErrors += 1;
       collected.hasFailed = true;

@@ -16,15 +16,25 @@ export interface ShownFamily {
   readonly names: readonly string[];
 }
 
+/** What one format tells of metrics. */
+export interface Told {
+  /** The whole of it; '' where there is none. */
+  readonly targetInfo: string;
+  /** To be gone through once: each may be made when it has its turn. */
+  readonly families: Iterable<ShownFamily>;
+}
+
 /** Takes the next piece of a text. */
 export type Write = (piece: string) => void;
 
 /** What differs between formats. */
 export interface Dialect {
-  /** In the order given; those that the format cannot tell are left out. @param hasTarget - target_info is there too */
-  families(metrics: readonly MetricData[], hasTarget: boolean): ShownFamily[];
-  /** @param families - that will follow @returns the whole of target_info */
-  target(attributes: Attributes, families: readonly ShownFamily[]): string;
+  /**
+   * What is told of these metrics, in the order given, without those that the format cannot tell.
+   *
+   * @param target - told as target_info; undefined: there is none
+   */
+  tell(metrics: Iterable<MetricData>, target: Attributes | undefined): Told;
   /** Writes what stands between the braces, in pieces as they are: putting them together is most of a scrape's garbage. */
   labels(attributes: Attributes, write: Write): void;
   /** A bucket's finite bound as the value of `le`. */
@@ -43,11 +53,14 @@ export interface Dialect {
 /** By which target_info can be asked for. */
 export const TARGET_NAMES = ['target_info', 'target'];
 
+const TARGET_HEAD = '# HELP target_info Target metadata\n# TYPE target_info gauge\n';
+
 /** Text format 0.0.4. */
 export const TEXT_FORMAT: Dialect = {
-  families: (metrics) => metrics.flatMap((metric) => textFamily(metric) ?? []),
-  target: (attributes) =>
-    `# HELP target_info Target metadata\n# TYPE target_info gauge\ntarget_info${braced(attributes, writeLabels)} 1\n`,
+  tell: (metrics, target) => ({
+    targetInfo: target ? `${TARGET_HEAD}target_info${braced(target, writeLabels)} 1\n` : '',
+    families: textFamilies(metrics),
+  }),
   labels: writeLabels,
   bound: String,
   tells: () => true,
@@ -121,6 +134,14 @@ export function valueText(value: number): string {
 // Here, and not where it is asked: each evaluation of a literal is an object of its own.
 const NEEDS_ESCAPE = /[\\\n"]/;
 const CLEAN_NAME = /^(?:[A-Za-z0-9]|_(?!_))*$/;
+
+// One by one: what nobody waits for any more is not there when V8 looks for what lives.
+function* textFamilies(metrics: Iterable<MetricData>): Generator<ShownFamily> {
+  for (const metric of metrics) {
+    const family = textFamily(metric);
+    if (family) yield family;
+  }
+}
 
 function textFamily(metric: MetricData): ShownFamily | undefined {
   const name = familyName(metric);

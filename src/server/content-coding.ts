@@ -1,6 +1,6 @@
 /** Answers as they go over the wire: compressed at once, or copied, for what they are made of may be written to again. */
 import zlib from 'node:zlib';
-import { chunkSizeOf, gzip } from './gzip.ts';
+import { compress, gzip } from './gzip.ts';
 import type { Coding } from './negotiation.ts';
 
 /** The bytes of an answer; nobody writes to them any more, so that many answers may share them. */
@@ -31,10 +31,7 @@ const COMPRESS: Readonly<Record<Coding, Compress | undefined>> = {
   zstd:
     zstdCompressSync &&
     ((bytes) =>
-      zstdCompressSync(bytes, {
-        chunkSize: chunkSizeOf(bytes),
-        params: { [Number(constants.ZSTD_c_compressionLevel)]: ZSTD_LEVEL },
-      })),
+      compress(zstdCompressSync, bytes, { params: { [Number(constants.ZSTD_c_compressionLevel)]: ZSTD_LEVEL } })),
   gzip: (bytes) => gzip(bytes, GZIP_LEVEL),
   identity: undefined,
 };

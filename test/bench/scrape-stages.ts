@@ -72,7 +72,7 @@ for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round += 1) {
   timed('reap', () => reader.reap());
   const members = timed('read', () => reader.read());
   timed('merge', () => merge([...reader.totals, ...members], reader.places));
-  const families = timed('view', () => familiesOf(scene!, EXPORTER, options));
+  const families = timed('view', () => [...familiesOf(scene!, EXPORTER, options)]);
   const metrics = timed('otel', () => families.map((family) => toMetricData(family, [0, 0], [1, 0])));
   const collected = { resource, scopeMetrics: [{ scope: { name: '' }, metrics }] };
   timed('text', () => exposition.render(collected));
