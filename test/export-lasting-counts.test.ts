@@ -35,6 +35,14 @@ test('what is counted is counted once, however often it is shown', (t) => {
   assert.deepEqual(readdirSync(directory), [COUNTS_FILE]);
 });
 
+test('what was kept is not kept smaller by who shows an earlier moment behind it', (t) => {
+  const directory = freshDirectory(t);
+  const counts = new LastingCounts(directory);
+  for (const value of [5, 4]) assert.deepEqual(counts.goOn('scrapes', [point(value)]), [point(value)]);
+  counts.keep();
+  assert.deepEqual(new LastingCounts(directory).goOn('scrapes', [point(0)]), [point(5)]);
+});
+
 test('a damaged file is a new beginning, and a directory that is gone is none of its trouble', (t) => {
   for (const text of [
     '',

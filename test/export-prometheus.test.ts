@@ -109,6 +109,26 @@ describe('a scrape', () => {
     await scraper.scrape({ format: 'openmetrics' });
     assert.equal(scraper.stats.series, samples.length);
   });
+
+  it('has what passes one by one made once, however many share it', async () => {
+    let made = 0;
+    const metrics = {
+      *[Symbol.iterator]() {
+        made += 1;
+        yield gauge('a', 1);
+      },
+    };
+    const { scraper, collections } = open(async () => result(metrics as unknown as MetricData[]));
+    assert.equal(valueIn(String(await scraper.scrape()), 'a'), 1);
+    assert.equal(made, 1);
+    const shared = await Promise.all([
+      scraper.scrape(),
+      scraper.scrape({ format: 'openmetrics' }),
+      scraper.scrape({ format: 'text', names: new Set(['a']) }),
+    ]);
+    for (const text of shared) assert.equal(valueIn(String(text), 'a'), 1);
+    assert.deepEqual([made, collections()], [2, 2]);
+  });
 });
 
 function open(collect: MetricProducer['collect'], { timeoutMs = 5000 } = {}) {

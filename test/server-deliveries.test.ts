@@ -11,7 +11,7 @@ const SCRAPE = 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n';
 for (const protocol of PROTOCOLS) {
   describe(`over ${protocol}, an answer`, () => {
     it('to HEAD that is not taken is cut off as well, and its place is free again', async (t) => {
-      const served = await serve(t, { patience: { stallMs: 100, wholeMs: 60_000 } }, protocol);
+      const served = await serve(t, { patience: { stallMs: 2000, wholeMs: 60_000 } }, protocol);
       // As if the kernel took nothing of it.
       served.server.prependListener('request', ({ socket }) => Object.assign(socket, { _write() {}, _writev() {} }));
       const all = await Promise.all(Array.from({ length: MAX_DELIVERIES + 1 }, () => served.open()));
@@ -23,7 +23,7 @@ for (const protocol of PROTOCOLS) {
     it('that is taken slowly, but taken, is given whole', async (t) => {
       const served = await serve(
         t,
-        { scrape: async () => LARGE, patience: { stallMs: 3000, wholeMs: 60_000 } },
+        { scrape: async () => LARGE, patience: { stallMs: 30_000, wholeMs: 60_000 } },
         protocol,
       );
       const { socket, received, closed } = await served.open();
@@ -41,7 +41,7 @@ for (const protocol of PROTOCOLS) {
     it('that is not taken is cut, and its place is free', async (t) => {
       const served = await serve(
         t,
-        { scrape: async () => LARGE, patience: { stallMs: 300, wholeMs: 60_000 } },
+        { scrape: async () => LARGE, patience: { stallMs: 2000, wholeMs: 60_000 } },
         protocol,
       );
       await readsNothing(served.open);

@@ -49,13 +49,12 @@ export class Exposition {
     this.#dialect = DIALECTS[format];
     const isWanted = (own: readonly string[]) => names === undefined || own.some((name) => names.has(name));
     const target = resource?.attributes as Attributes | undefined;
-    const { targetInfo, families } = this.#dialect.tell(metricsOf(scopeMetrics), target);
+    this.#series = target ? 1 : 0;
+    const { targetInfo, families } = this.#dialect.tell(this.#metricsOf(scopeMetrics), target);
     if (isWanted(TARGET_NAMES)) this.#text(targetInfo);
     let isEmpty = true;
-    this.#series = target ? 1 : 0;
     for (const family of families) {
       isEmpty = false;
-      this.#series += family.metric.dataPoints.length;
       if (isWanted(family.names)) this.#family(family);
     }
     if (isEmpty && names === undefined) this.#text(this.#dialect.nothing);
@@ -66,6 +65,16 @@ export class Exposition {
   /** How many the last rendering had to choose from, target_info among them; a histogram is one. */
   get series(): number {
     return this.#series;
+  }
+
+  // They may be made one by one, and be gone when the next one is.
+  *#metricsOf(scopeMetrics: Rendered['scopeMetrics']): Generator<MetricData> {
+    for (const { metrics } of scopeMetrics) {
+      for (const metric of metrics) {
+        this.#series += metric.dataPoints.length;
+        yield metric;
+      }
+    }
   }
 
   #family({ metric, sampleName, head }: ShownFamily): void {
@@ -189,11 +198,6 @@ export class Exposition {
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }
-}
-
-// They may be made one by one, and be gone when the next one is.
-function* metricsOf(scopeMetrics: Rendered['scopeMetrics']): Generator<MetricData> {
-  for (const { metrics } of scopeMetrics) yield* metrics;
 }
 
 /** The texts that the series of a histogram share: their names, and what stands behind the labels of a bucket. */

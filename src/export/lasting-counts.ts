@@ -31,7 +31,8 @@ export class LastingCounts {
       counts.set(key, (counts.get(key) ?? 0) + Number(value));
     }
     return [...counts].map(([key, value]) => {
-      this.#shown.set(key, value);
+      // Several may show one moment, and one of them a later one meanwhile.
+      this.#shown.set(key, Math.max(value, this.#shown.get(key) ?? 0));
       return { labels: (JSON.parse(key) as [string, Record<string, string>])[1], value };
     });
   }

@@ -39,6 +39,7 @@ export class Scraper {
   readonly #timeoutMs: number;
   readonly #hasTarget: boolean;
   #running: Promise<Collected> | undefined;
+  #sharers = 0;
 
   constructor({ producer, resource, timeoutMs }: ScraperOptions) {
     this.#exporter = new PrometheusExporter({ preventServerStart: true, metricProducers: [producer] });
@@ -61,7 +62,9 @@ export class Scraper {
   ): Promise<T> {
     this.#running ??= this.#collect().finally(() => {
       this.#running = undefined;
+      this.#sharers = 0;
     });
+    this.#sharers += 1;
     const collected = await this.#running;
     return take(this.#render(collected, shown));
   }
@@ -76,7 +79,12 @@ export class Scraper {
       const { resourceMetrics, errors } = await this.#withTimeout(this.#exporter.collect());
       if (errors.length > 0) throw errors[0];
       const resource = this.#hasTarget ? settledResource(resourceMetrics.resource) : undefined;
-      return { rendered: { ...resourceMetrics, resource }, hasFailed: false };
+      const { scopeMetrics } = resourceMetrics;
+      // What passes one by one is made for each rendering anew: for one there is nothing better.
+      return {
+        rendered: { scopeMetrics: this.#sharers > 1 ? listed(scopeMetrics) : scopeMetrics, resource },
+        hasFailed: false,
+      };
     } catch (cause) {
       this.stats.scrapeErrors += 1;
       throw scrapeError(cause);
@@ -110,6 +118,10 @@ export class Scraper {
     });
     return Promise.race([work, timeout]).finally(() => clearTimeout(timer));
   }
+}
+
+function listed(scopeMetrics: Rendered['scopeMetrics']): Rendered['scopeMetrics'] {
+  return scopeMetrics.map(({ scope, metrics }) => ({ scope, metrics: [...metrics] }));
 }
 
 function scrapeError(cause: unknown): GunicornOtelError {

@@ -18,11 +18,11 @@ const OTHERS: Readonly<Record<string, string>> = {
 };
 /** The oldest Node of `engines`, and the newest of each line that lives. */
 const CELLS = ['20.19.0/2', '22/2', '22/3', '24/2', '24/3', '26/3', ...Object.keys(OTHERS)];
-const SYSTEM = /^(?:system|framework|example)-.*\.test\.js$/;
+const SYSTEM = /^(?:(?:system|framework|example)-.*|server-gzip)\.test\.js$/;
 // What is the tarball's own test, and what tells more of the machine than of Node.
 const APART = /^system-(?:tarball|soak|disk-full|recycled-pid)/;
 const CORE =
-  /^(?:framework-\w+|system-(?:ways|cluster-life|killed-worker|threads|children|app-metrics|app-ends|own-sdk|own-readers|beside-node-sdk|prom-client|node-runs|public-api|request-kinds|request-failures|connection-errors|errors-of-others|signals|transparency|http2|upgrades|http-source|runtime-metrics|exporter-thread|status|secured-serve|codings))\.test\.js$/;
+  /^(?:framework-\w+|server-gzip|system-(?:ways|cluster-life|killed-worker|threads|children|app-metrics|app-ends|own-sdk|own-readers|beside-node-sdk|prom-client|node-runs|public-api|request-kinds|request-failures|connection-errors|errors-of-others|signals|transparency|http2|upgrades|http-source|runtime-metrics|exporter-thread|status|secured-serve|codings))\.test\.js$/;
 // As in package.json. What does not end by itself fails by its name.
 const TEST = ['--test', '--test-timeout=600000', '--test-reporter=spec'];
 const MOST_AGAIN = 3;
