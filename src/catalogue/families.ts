@@ -24,7 +24,7 @@ export interface Family {
   readonly points: Listed<Point>;
 }
 
-/** How metrics and data points are given: as arrays; or one by one, to who goes through them in the turn of the loop that they are of. */
+/** How metrics and data points are given: as arrays; or one by one, to who goes through them in their turn of the loop. */
 export type Given = 'array' | 'passing';
 
 interface Giving {
