@@ -7,15 +7,15 @@ import { freshDirectory } from './processes.ts';
 
 test('a part writes its own section anew, and no other', (t) => {
   const page = join(freshDirectory(t), 'benchmarks.md');
-  writeSection('one', 'The first', 'First text, `## not a heading`.\n', page);
+  writeSection('one', 'The first', 'First text, `## not a heading`.\n', { page });
   const [head] = sections(page);
   assert.match(head!, /^# Benchmarks\n/);
-  writeSection('two', 'The second', 'Second text.\n', page);
-  writeSection('three', 'The third', 'Third text.\n', page);
+  writeSection('two', 'The second', 'Second text.\n', { page });
+  writeSection('three', 'The third', 'Third text.\n', { page });
   const before = sections(page);
   assert.deepEqual(before.slice(1).map(titleOf), ['The first (`one`)', 'The second (`two`)', 'The third (`three`)']);
 
-  writeSection('two', 'The second', 'Other text.\n', page);
+  writeSection('two', 'The second', 'Other text.\n', { page });
   const after = sections(page);
   assert.deepEqual(after.map(titleOf), before.map(titleOf));
   assert.deepEqual(
@@ -28,12 +28,14 @@ test('a part writes its own section anew, and no other', (t) => {
 
 test('a section says where and when it was measured, before what was found', (t) => {
   const page = join(freshDirectory(t), 'benchmarks.md');
-  writeSection('one', 'The first', 'Found.\n', page);
+  writeSection('one', 'The first', 'Found.\n', { page });
   const [, section] = sections(page);
   const [, heading, , machine, , text] = section!.match(/^(.*)\n(\n)(.*)\n(\n)(.*)\n$/)!;
   assert.equal(heading, '## The first (`one`)');
   assert.match(machine!, /^\d{4}-\d\d-\d\d, commit .+, Node v\d+\..+ × .+ GB\.$/);
   assert.equal(text, 'Found.');
+  writeSection('one', 'The first', 'Found.\n', { page, stolen: 0.043 });
+  assert.match(sections(page)[1]!, / GB; its host took 4 % of the cores' time\.\n\nFound\.\n$/);
 });
 
 test('a table is Markdown, figures to the right', () => {

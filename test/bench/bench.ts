@@ -5,6 +5,7 @@
 import { blockedWorker } from './blocked-worker.ts';
 import { fleet } from './fleet.ts';
 import { groupWeight } from './group-weight.ts';
+import { stolen } from './host.ts';
 import { killedWorker } from './killed-worker.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
@@ -50,7 +51,8 @@ if (unknown.length > 0) {
     const { title, run } = PARTS[name]!;
     console.log(`\n## ${title} (${name})\n`);
     const report = new Report();
+    const stolenSoFar = stolen();
     await run(report);
-    if (isAsTold) writeSection(name, title, report.text);
+    if (isAsTold) writeSection(name, title, report.text, { stolen: stolenSoFar() });
   }
 }

@@ -31,6 +31,8 @@ export interface Server {
 
 const FOLDER = 'bench';
 const OWN_COUNTER = 'http_server_request_duration_seconds_count';
+/** What each says when it listens, and where. */
+export const READY = /^ready on port (\d+)/m;
 // Their handlers say so by this name, and the packages that name it themselves call it the same.
 const COUNTER = 'http_request_duration_seconds_count';
 
@@ -92,18 +94,28 @@ export function titleOf({ name, isPeer }: Variant, folder: Scratch): string {
   return isPeer ? `${name} ${folder.versionOf(name)}` : name;
 }
 
+/** A program of test/fixtures/bench, where it finds the packages. */
+export function inFolder({ directory }: Scratch, program: string): string {
+  return join(directory, FOLDER, program);
+}
+
+/** What Node is given to run it, what is preloaded left out. */
+export function programOf({ name, program, isPeer }: Variant, folder: Scratch): readonly string[] {
+  return [inFolder(folder, program), ...(isPeer ? [name] : [])];
+}
+
 /** Starts one; it ends with its owner. @throws when it does not start */
 export async function serve(owner: Owner, variant: Variant, folder: Scratch): Promise<Server> {
-  const { name, program, isPeer, preload, env = {} } = variant;
-  const inFolder = (file: string) => join(folder.directory, FOLDER, file);
-  const app = [inFolder(program), ...(isPeer ? [name] : [])];
-  const running = start(owner, preload === 'ours' || !preload ? app : ['--import', inFolder(preload), ...app], {
+  const { preload, env = {} } = variant;
+  const app = programOf(variant, folder);
+  const others = preload && preload !== 'ours' ? ['--import', inFolder(folder, preload)] : [];
+  const running = start(owner, [...others, ...app], {
     command: folder.node,
     cwd: folder.directory,
     preload: preload === 'ours' ? '--import' : 'none',
     env,
   });
-  return { variant, running, port: Number((await running.says(/^ready on port (\d+)/m))[1]) };
+  return { variant, running, port: Number((await running.says(READY))[1]) };
 }
 
 /** A server that counted nothing would be cheap. @throws when not each of the requests was counted, once */

@@ -9,9 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { atEnd, type Owner } from '../processes.ts';
 import { assertCounted, type Server, scratchOfVariants, serve, titleOf, variantsOf } from './hello-servers.ts';
 import type { Findings, Task } from './load-generator.ts';
+import { nodeMajors } from './node-majors.ts';
 import { owned } from './owned.ts';
 import type { Report } from './report.ts';
 import { cpuMs } from './schedstat.ts';
+import type { Scratch } from './scratch.ts';
 import { median, spread, turns } from './statistics.ts';
 
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 15);
@@ -37,7 +39,10 @@ type Generate = (measured: Measured, task: Omit<Task, 'port' | 'path'>) => Promi
 
 /** Prints p50 and p99. @throws when a server does not start or does not count, or CPU time cannot be read */
 export async function latency(report: Report): Promise<void> {
-  const folder = scratchOfVariants(Number(process.versions.node.split('.')[0]));
+  for (const major of nodeMajors()) await measure(report, scratchOfVariants(major));
+}
+
+async function measure(report: Report, folder: Scratch): Promise<void> {
   const variants = variantsOf('http', folder);
   await owned(async (owner) => {
     const servers = await Promise.all(variants.map((variant) => serve(owner, variant, folder)));

@@ -12,11 +12,12 @@ import { fileURLToPath } from 'node:url';
 import { type Cluster, freshDirectory, type Owner, startCluster, until } from '../processes.ts';
 import { closedLoop, requestFor } from './closed-loop.ts';
 import { download } from './download.ts';
+import { inFolder, scratchOfVariants } from './hello-servers.ts';
 import { nodeMajors } from './node-majors.ts';
 import { owned } from './owned.ts';
 import type { Report } from './report.ts';
 import { type Memory, memoryOf } from './resident-memory.ts';
-import { type Scratch, scratch } from './scratch.ts';
+import type { Scratch } from './scratch.ts';
 import { median, spread, turns } from './statistics.ts';
 
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5);
@@ -28,45 +29,58 @@ const MAX_WORKER_MB = 8;
 const MAX_EXPORTER_MB = 25;
 const COMPILED = fileURLToPath(new URL('.', import.meta.url));
 
-const PRELOADS = { 'without us': 'none', 'with us': '--import' } as const;
-type Variant = keyof typeof PRELOADS;
-const VARIANTS = Object.keys(PRELOADS) as Variant[];
+// Clients of Prometheus that know clusters; how much each worker is larger with one of them.
+const PEERS = ['prom-client', '@prometheus-io/client'];
+const BARE = { title: 'without us' };
+const OURS = { title: 'with us', preload: '--import' } as const;
+/** A cluster: its workers measure by what is preloaded, or by a peer. */
+interface Variant {
+  readonly title: string;
+  readonly preload?: '--import';
+  readonly peer?: string;
+}
 /** Of one process or of each of several, in each round. */
 type Samples = { rss: number[]; anonymous: number[] };
 const STAGES = ['worker, under load', 'worker, collected', 'primary'] as const;
 type Stage = (typeof STAGES)[number];
+type Stages = Record<Stage, Samples>;
 
 /** Tables and targets per version of Node. @throws when a cluster does not start */
 export async function memory(report: Report): Promise<void> {
   report.say(
     `MB of ${ROUNDS} rounds, median (quartiles). ${WORKERS} workers of an http server, ${REQUESTS.toLocaleString('en')} requests; "collected": after a full collection of garbage a second later. "anonymous" is what is no file's.`,
   );
-  for (const major of nodeMajors()) {
-    const place = scratch(major, []);
-    await measureCluster(report, place);
-    await measureExporter(report, place);
+  for (const folder of nodeMajors().map(scratchOfVariants)) {
+    await measureCluster(report, folder);
+    await measureExporter(report, folder);
   }
 }
 
 async function measureCluster(report: Report, place: Scratch): Promise<void> {
-  const samples = Object.fromEntries(
-    VARIANTS.map((variant) => [variant, Object.fromEntries(STAGES.map((stage) => [stage, none()]))]),
-  ) as Record<Variant, Record<Stage, Samples>>;
+  const peers = PEERS.filter((name) => place.has(name)).map(
+    (peer): Variant => ({ title: `${peer} ${place.versionOf(peer)}`, peer }),
+  );
+  const all = [BARE, OURS, ...peers].map((variant: Variant) => ({ variant, samples: samplesOfStages() }));
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const variant of turns(VARIANTS, round)) {
-      await owned(async (owner) => runOnce(await startIn(place, owner, variant), samples[variant]));
+    for (const { variant, samples } of turns(all, round)) {
+      await owned(async (owner) => runOnce(await startIn(place, owner, variant), samples));
     }
   }
-  const added = (stage: Stage, kind: keyof Samples) =>
-    median(samples['with us'][stage][kind]) - median(samples['without us'][stage][kind]);
+  const [bare, ours, ...others] = all.map(({ samples }) => samples);
+  const more = (samples: Stages, stage: Stage, kind: keyof Samples) =>
+    median(samples[stage][kind]) - median(bare![stage][kind]);
   const rows = STAGES.map((stage) => [
     stage,
-    ...VARIANTS.map((variant) => spread(samples[variant][stage].rss, 1)),
-    added(stage, 'rss').toFixed(1),
-    added(stage, 'anonymous').toFixed(1),
+    spread(bare![stage].rss, 1),
+    spread(ours![stage].rss, 1),
+    more(ours!, stage, 'rss').toFixed(1),
+    more(ours!, stage, 'anonymous').toFixed(1),
+    // Nobody asks their primary: that its memory does not grow would say nothing.
+    ...others.map((samples) => (stage === 'primary' ? '' : more(samples, stage, 'rss').toFixed(1))),
   ]);
-  report.table([`Node ${place.nodeVersion}, resident`, ...VARIANTS, 'added', 'anonymous'], rows);
-  const is = Math.max(added('worker, under load', 'rss'), added('worker, collected', 'rss'));
+  const titles = [BARE.title, OURS.title, 'added', 'anonymous', ...peers.map(({ title }) => `added by ${title}`)];
+  report.table([`Node ${place.nodeVersion}, resident`, ...titles], rows);
+  const is = Math.max(more(ours!, 'worker, under load', 'rss'), more(ours!, 'worker, collected', 'rss'));
   report.target({
     what: `added to a worker, Node ${place.nodeVersion}`,
     limit: MAX_WORKER_MB,
@@ -77,16 +91,16 @@ async function measureCluster(report: Report, place: Scratch): Promise<void> {
   });
 }
 
-async function startIn(place: Scratch, owner: Owner, variant: Variant): Promise<Cluster> {
-  return startCluster(owner, 'bench/collects-when-idle.mjs', WORKERS, {
+async function startIn(place: Scratch, owner: Owner, { preload, peer }: Variant): Promise<Cluster> {
+  return startCluster(owner, inFolder(place, 'collects-when-idle.mjs'), WORKERS, {
     command: place.node,
     cwd: place.directory,
-    preload: PRELOADS[variant],
-    env: { PROMETHEUS_BIND_ADDRESS: '127.0.0.1' },
+    preload: preload ?? 'none',
+    env: { PROMETHEUS_BIND_ADDRESS: '127.0.0.1', ...(peer && { BENCH_PEER: peer }) },
   });
 }
 
-async function runOnce(cluster: Cluster, into: Record<Stage, Samples>): Promise<void> {
+async function runOnce(cluster: Cluster, into: Stages): Promise<void> {
   const pids = [...cluster.workers().values()];
   await closedLoop(cluster.port, [requestFor('/hello')], REQUESTS);
   for (const pid of pids) note(into['worker, under load'], memoryOf(pid));
@@ -103,7 +117,7 @@ async function measureExporter(report: Report, place: Scratch): Promise<void> {
   const thread = SCRAPES.map(none);
   const empty = none();
   await owned(async (owner) => {
-    const cluster = await startIn(place, owner, 'with us');
+    const cluster = await startIn(place, owner, OURS);
     await closedLoop(cluster.port, [requestFor('/hello')], REQUESTS);
     for (let round = 0; round < ROUNDS; round += 1) {
       const group = await copyOfGroup(owner, cluster);
@@ -165,6 +179,10 @@ function installed({ directory }: Scratch, name: string): string {
   mkdirSync(bench, { recursive: true });
   for (const file of [name, 'resident-memory.js']) cpSync(join(COMPILED, file), join(bench, file));
   return join(bench, name);
+}
+
+function samplesOfStages(): Stages {
+  return Object.fromEntries(STAGES.map((stage) => [stage, none()])) as Stages;
 }
 
 function none(): Samples {

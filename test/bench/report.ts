@@ -62,23 +62,36 @@ export class Report {
   }
 }
 
+/** What is told of a section besides its text. */
+export interface SectionOptions {
+  /** Part of the cores' time that the machine's host took while it was measured, 0 to 1. */
+  readonly stolen?: number | undefined;
+  readonly page?: string;
+}
+
 /** Replaces the section of a part, or adds it behind those that are there. */
-export function writeSection(part: string, title: string, text: string, page: string = PAGE): void {
+export function writeSection(
+  part: string,
+  title: string,
+  text: string,
+  { stolen, page = PAGE }: SectionOptions = {},
+): void {
   const before = existsSync(page) ? readFileSync(page, 'utf8') : HEAD;
   const [head, ...sections] = before.split(/^(?=## )/m);
   const heading = `## ${title} (\`${part}\`)\n`;
-  const section = `${heading}\n${machine()}\n\n${text}\n`;
+  const section = `${heading}\n${machine(stolen)}\n\n${text}\n`;
   const at = sections.findIndex((each) => each.startsWith(heading.slice(0, heading.indexOf('\n'))));
   if (at === -1) sections.push(section);
   else sections[at] = section;
   writeFileSync(page, `${[head!, ...sections].map((each) => each.trimEnd()).join('\n\n')}\n`);
 }
 
-function machine(): string {
+function machine(stolen: number | undefined): string {
   const gigabytes = Math.round(totalmem() / 1024 ** 3);
   const cpu = cpus()[0]?.model.trim();
+  const host = stolen === undefined ? '' : `; its host took ${(stolen * 100).toFixed(0)} % of the cores' time`;
   const day = new Date().toISOString().slice(0, 10);
-  return `${day}, commit ${commit()}, Node ${process.version} unless told, ${process.platform} ${process.arch}, ${cpus().length} × ${cpu}, ${gigabytes} GB.`;
+  return `${day}, commit ${commit()}, Node ${process.version} unless told, ${process.platform} ${process.arch}, ${cpus().length} × ${cpu}, ${gigabytes} GB${host}.`;
 }
 
 function commit(): string {

@@ -18,6 +18,7 @@ import {
   type Variant,
   variantsOf,
 } from './hello-servers.ts';
+import { nodeMajors } from './node-majors.ts';
 import { owned } from './owned.ts';
 import type { Report } from './report.ts';
 import { cpuMs } from './schedstat.ts';
@@ -28,7 +29,6 @@ const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 24);
 // Each starts an exporter of its own, and has its code compiled.
 const WARM_UP_ROUNDS = 2;
 const LIVES = Math.ceil(ROUNDS / 2);
-const OTHER_NODE = 24;
 const LIMIT = 1;
 const LIMIT_WITH_ROUTES = 2;
 const LIMIT_OF_PEERS = 0.7;
@@ -65,8 +65,7 @@ export async function requestCost(report: Report): Promise<void> {
   report.say(
     `Server CPU per request in µs: ${ROUNDS} rounds by 32 connections, of ${LIVES} processes of each kind; medians, and quartiles in brackets. A round is ${http.requests.toLocaleString('en')} requests, of a framework's server ${express.requests.toLocaleString('en')}; added is the difference to the bare server in the same round.`,
   );
-  const nodes = [...new Set([Number(process.versions.node.split('.')[0]), OTHER_NODE])];
-  for (const folder of nodes.map(scratchOfVariants)) {
+  for (const folder of nodeMajors().map(scratchOfVariants)) {
     const inHttp = tell(report, folder, 'http', await compare(folder, 'http'));
     judgeHttp(report, folder, inHttp);
     judgeExpress(report, folder, tell(report, folder, 'express', await compare(folder, 'express')), inHttp);

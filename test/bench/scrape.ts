@@ -15,10 +15,10 @@ import { cpuDuring, longest, type Stall, stallsDuring } from './stalls.ts';
 import { median } from './statistics.ts';
 import { nameOf, type Variant, variants } from './variants.ts';
 
-const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 11);
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 40);
 const WARM_UP_SCRAPES = 5;
-// A peer takes seconds for a scrape of the largest: from here on a case has as many rounds as it has had.
-const MAX_MEASURING_MS = 10_000;
+// A peer takes seconds for a scrape of the largest: from here on it has as many rounds as it has had.
+const MAX_MEASURING_OF_PEER_MS = 10_000;
 const MIN_ROUNDS = Math.min(5, ROUNDS);
 // Every label set is recorded into within this time.
 const SETTLE_MS = 600;
@@ -27,14 +27,25 @@ const MAX_WATCHED_WORKERS = 4;
 const MAX_STALL_MS = 5;
 
 const LEGEND = `Workers × label sets of one histogram of the app's, each recorded into twice a second. Milliseconds; where there are two
-figures, the median and the longest of up to ${ROUNDS} scrapes.
+figures, the median and the longest of ${ROUNDS} scrapes, of a peer's as many as there is time for.
 
 - latency: for a client that accepts gzip, which ours gives and the peers' documentation does not; kB: the text before that
 - CPU: of all processes of the cluster, above what they take without a scrape
 - stall: the longest time that the primary's event loop was held up in a scrape, and those of workers (${MAX_WATCHED_WORKERS} are watched)
 - idle: the longest of all of these in as long a time without a scrape, which is the machine's doing
+- above ${MAX_STALL_MS}: scrapes in which any of these loops was held up for more than ${MAX_STALL_MS} ms, times without a scrape in which it was, of how many
 - loop: the CPU time of the busiest of these loops in a scrape, whatever it did; a stall that is longer was a wait for a core`;
-const COLUMNS = ['latency', 'failed', 'kB', 'CPU', 'stall, primary', 'stall, workers', 'idle', 'loop'];
+const COLUMNS = [
+  'latency',
+  'failed',
+  'kB',
+  'CPU',
+  'stall, primary',
+  'stall, workers',
+  'idle',
+  `above ${MAX_STALL_MS}`,
+  'loop',
+];
 
 interface Case {
   readonly workers: number;
@@ -93,9 +104,9 @@ async function measure(each: Case, variant: Variant): Promise<Figures> {
     let lastMs = 0;
     for (let i = 0; i < WARM_UP_SCRAPES; i += 1) lastMs = (await cluster.scrape()).milliseconds;
     const rounds: Round[] = [];
-    const startMs = performance.now();
+    const endMs = performance.now() + (variant.peer ? MAX_MEASURING_OF_PEER_MS : Number.POSITIVE_INFINITY);
     let sent = 0;
-    while (rounds.length < ROUNDS && (rounds.length < MIN_ROUNDS || performance.now() - startMs < MAX_MEASURING_MS)) {
+    while (rounds.length < ROUNDS && (rounds.length < MIN_ROUNDS || performance.now() < endMs)) {
       if (each.labelSets === 0) {
         sent += (await requests(`http://127.0.0.1:${cluster.port}/`, each.workers)).length;
       }
@@ -153,8 +164,15 @@ function rowOf({ variant, rounds, textBytes }: Figures): string[] {
     medianAndLongest(role('primary')),
     medianAndLongest(role('worker')),
     medianAndLongest(rounds.map(({ idle }) => longest(idle).longestMs)),
+    aboveLimit(rounds),
     median(rounds.map(({ stalls }) => Math.max(...stalls.map(({ ranMs }) => ranMs)))).toFixed(1),
   ];
+}
+
+// Such as "3, 1 of 40".
+function aboveLimit(rounds: readonly Round[]): string {
+  const above = (which: 'stalls' | 'idle') => rounds.filter((round) => longest(round[which]).longestMs > MAX_STALL_MS);
+  return `${above('stalls').length}, ${above('idle').length} of ${rounds.length}`;
 }
 
 /** As cells of these tables have them. */
@@ -174,7 +192,7 @@ function tellTargets(report: Report, ours: readonly Figures[]): void {
       unit: 'ms',
       because:
         `${of}: its thread ran ${worst.ranMs.toFixed(1)} ms of that scrape and waited ${worst.waitedMs.toFixed(1)} ms for a core; ` +
-        `without a scrape the longest was ${idleMs.toFixed(1)} ms. Who has the cores then: V8's threads, when they look for the ` +
+        `without a scrape the longest was ${idleMs.toFixed(1)} ms; above ${MAX_STALL_MS} ms were ${aboveLimit(rounds)} (with, without). Who has the cores then: V8's threads, when they look for the ` +
         "exporter's garbage (docs/decisions/056), who scrapes, and the exporter for a millisecond at a time (057).",
     });
   }
