@@ -44,6 +44,7 @@ export const REDIS_SETTINGS: Pick<SettingsTable, Extract<keyof Settings, `redis$
   redisTls: {
     variable: 'REDIS_TLS',
     fallback: false,
+    ifWrong: true,
     ...flag(),
     meaning: 'true: the connection to Redis is encrypted',
   },

@@ -55,9 +55,9 @@ export function duration(unit: keyof typeof UNIT_MS, minMs: number): Accepted<nu
   };
 }
 
-/** A name or an address, without a port; whether it is there shows when it is used. */
+/** A name or an address, without a port, of IPv6 in brackets as well; whether it is there shows when it is used. */
 export function host(accepts: string): Accepted<string> {
-  return { accepts, parse: (text) => (/^[\w.:%-]+$/.test(text) ? text : undefined) };
+  return { accepts, parse: (text) => /^(?:([\w.:%-]+)|\[([\w.:%-]+)\])$/.exec(text)?.slice(1).find(Boolean) };
 }
 
 /** Any text in one line; '' says that it is not set. */

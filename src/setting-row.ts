@@ -87,7 +87,7 @@ export interface Setting<T = unknown> extends Accepted<T> {
   /** The OTel variable of the same meaning, read when `variable` is not set. */
   readonly otelVariable?: string;
   readonly fallback: T;
-  /** What holds in the place of the default when what was set is not understood: what secures the endpoint must not be off by a slip. */
+  /** What holds in the place of the default when what was set is not understood: what keeps others out must not be off by a slip. */
   readonly ifWrong?: T;
   readonly meaning: string;
   /** Never shown as it is: neither the value nor, of a URL, the password in it. */

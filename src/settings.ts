@@ -40,6 +40,7 @@ export const SETTINGS: SettingsTable = {
     variable: 'PROMETHEUS_BIND_ADDRESS',
     otelVariable: 'OTEL_EXPORTER_PROMETHEUS_HOST',
     fallback: '0.0.0.0',
+    ifWrong: '127.0.0.1',
     ...host('a host name or an IP address of this machine'),
     meaning: 'address the endpoint listens on',
   },

@@ -115,10 +115,8 @@ function redis(settings: Settings, resolvePackage: (name: string) => unknown): F
   const found = isInstalled('redis', resolvePackage)
     ? []
     : [problem(`REDIS_ENABLED is true and the package redis is not installed: ${installCommand('redis')}`)];
-  if (redisTtlMs > 0 && redisTtlMs < redisForwardIntervalMs) {
-    found.push(
-      warning('REDIS_TTL_SECONDS is less than REDIS_FORWARD_INTERVAL: keys end before they are written again'),
-    );
+  if (redisTtlMs > 0 && redisTtlMs <= redisForwardIntervalMs) {
+    found.push(warning('REDIS_TTL_SECONDS is not longer than REDIS_FORWARD_INTERVAL: three intervals are used'));
   }
   return found;
 }
@@ -126,7 +124,7 @@ function redis(settings: Settings, resolvePackage: (name: string) => unknown): F
 function otlp({ metricsExporters }: Settings, env: NodeJS.ProcessEnv, resolvePackage: (name: string) => unknown) {
   if (!metricsExporters.includes('otlp')) return [];
   const set = ['OTEL_EXPORTER_OTLP_METRICS_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL'].find((name) => env[name]?.trim());
-  const protocol = set ? env[set]!.trim() : 'http/protobuf';
+  const protocol = set ? env[set]!.trim().toLowerCase() : 'http/protobuf';
   const name = OTLP_PACKAGES.get(protocol);
   if (!name)
     return [problem(`${set}=${JSON.stringify(protocol)} is not one of ${[...OTLP_PACKAGES.keys()].join(', ')}`)];

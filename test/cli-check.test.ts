@@ -239,14 +239,28 @@ describe('check', () => {
     assert.match(await lines({ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }), /otlp-http@[^']+'$/);
     const both = { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'grpc' };
     assert.match(await lines(both), /otlp-grpc@[^']+'$/);
+    assert.match(await lines({ OTEL_EXPORTER_OTLP_PROTOCOL: 'HTTP/JSON' }), /otlp-http@[^']+'$/);
     assert.match(await lines({ OTEL_EXPORTER_OTLP_PROTOCOL: 'x' }), /OTEL_EXPORTER_OTLP_PROTOCOL="x" is not one of/);
     const runtime = { OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,runtime-node' };
     assert.match(
       await lines(runtime),
       /runtime-node and its package .* npm install '\S+instrumentation-runtime-node@[^']+'$/,
     );
-    assert.equal(asked.length, 10);
+    assert.equal(asked.length, 12);
     assert.equal((await check(base, freshDirectory(t), () => '/there')).ok, true);
+  });
+
+  it('warns of keys in Redis that would end before they are written again, as the start does', async (t) => {
+    const warningsOf = async (seconds: string) => {
+      const env = await environment(t, {
+        REDIS_ENABLED: 'true',
+        REDIS_TTL_SECONDS: seconds,
+        REDIS_FORWARD_INTERVAL: '30',
+      });
+      return (await check(env, freshDirectory(t), () => '/there')).warnings.join('\n');
+    };
+    assert.match(await warningsOf('30'), /^REDIS_TTL_SECONDS is not longer than REDIS_FORWARD_INTERVAL/m);
+    assert.doesNotMatch(await warningsOf('31'), /REDIS_TTL_SECONDS/);
   });
 
   it('has nothing to try out when nothing will run', async (t) => {

@@ -29,6 +29,23 @@ describe('instances', () => {
     });
   });
 
+  it('keep them also where that name is taken', () => {
+    const labels = { service: 'mine', exported_service: 'too' };
+    const samples = shown(instanceFamilies([instance('a', [counter(labels, 3)])]));
+    assert.deepEqual(select(samples, 'jobs_total')[0]!.labels, {
+      service: 'shop',
+      instance: 'a',
+      exported_exported_service: 'mine',
+      exported_service: 'too',
+    });
+  });
+
+  it('have resources whose attributes are labels, whatever they are called', () => {
+    const resource = { 'a.b': 1, 'a-b': 2, '0x': 'y' };
+    const [target] = shown(instanceFamilies([{ ...instance('a', []), resource }]));
+    assert.deepEqual(target!.labels, { service: 'shop', instance: 'a', a_b: '2;1', key_0x: 'y' });
+  });
+
   it('that disagree about the type of a metric do not spoil it: the first says it', () => {
     const gauge: ValueFamily = { name: 'jobs_total', type: 'gauge', help: '', series: [{ labels: {}, value: 9 }] };
     const samples = shown(instanceFamilies([instance('a', [counter({}, 3)]), instance('b', [gauge])]));
@@ -113,6 +130,36 @@ describe('sums', () => {
     const samples = shown(summedFamilies([], sums));
     assert.equal(sum(samples, 'took_count'), 10);
     assert.equal(sum(samples, 'took_bucket', { le: '1' }), 1 + 2);
+  });
+
+  it('of a histogram that nobody has recorded into yet are told in the buckets that it has later', () => {
+    const sums = new FleetSums({ maxSeries: 10 });
+    const { bounds: _, ...none } = { ...histogram([]), series: [] };
+    sums.add(instance('a', [none]));
+    sums.add(instance('a', [histogram([7, 1, 2, 3])]));
+    assert.equal(sum(shown(summedFamilies([], sums)), 'took_bucket', { le: '2' }), 3);
+  });
+
+  it('do not count again what Redis has lost and gets again, nor what it had not yet', () => {
+    const sums = new FleetSums({ maxSeries: 10 });
+    const jobs = (writtenAtMs: number, ...counts: number[]) => {
+      const series = counts.map((value, i) => ({ labels: { worker_id: `w${i}` }, value }));
+      sums.add({ ...instance('a', [{ ...counter({}, 0), series }]), writtenAtMs });
+      return sum(shown(summedFamilies([], sums)), 'jobs_total');
+    };
+    assert.equal(jobs(1000, 90), 90);
+    assert.equal(jobs(2000, 95, 5), 100);
+    assert.equal(jobs(1000, 90), 100, 'of before, as it is in a copy of the database');
+    assert.equal(jobs(3000, 96, 6), 102);
+    assert.equal(jobs(2500, 97, 7), 104, 'by a clock that was set back');
+    assert.equal(jobs(2600, 98, 8), 106);
+    assert.equal(jobs(3100, 1, 8), 107, 'begun anew');
+  });
+
+  it('stay numbers when a value is infinite', () => {
+    const sums = new FleetSums({ maxSeries: 10 });
+    for (let i = 0; i < 3; i += 1) sums.add(instance('a', [histogram([Number.POSITIVE_INFINITY, 0, 0, 1])]));
+    assert.equal(sum(shown(summedFamilies([], sums)), 'took_sum'), Number.POSITIVE_INFINITY);
   });
 
   it('are all that was ever counted, and never fall, whatever comes, goes, comes back or begins anew', () => {

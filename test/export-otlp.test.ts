@@ -9,7 +9,7 @@ import type { MetricProducer } from '@opentelemetry/sdk-metrics';
 import { project } from '../src/catalogue/views.ts';
 import { type PusherSettings, startPushers } from '../src/export/pushers.ts';
 import { loadOptional, requireOptional } from '../src/optional-package.ts';
-import { parseExposition } from './exposition.ts';
+import { parseExposition, sum } from './exposition.ts';
 import { catchLines } from './lines.ts';
 import { type ReceivedMetric, type Receiver, samplesOf, startReceiver } from './otlp-receiver.ts';
 import { until } from './processes.ts';
@@ -161,6 +161,26 @@ describe('deltas', () => {
     );
     for (const { name, labels, value } of scrape.filter((sample) => names.has(sample.name))) {
       assert.equal(counters.get(JSON.stringify([name, labels])), value, `${name} ${JSON.stringify(labels)}`);
+    }
+  });
+
+  it('are told once, though answers come later than they are waited for', async (t) => {
+    const receiver = await startReceiver(t);
+    receiver.answerMs = 3 * INTERVAL_MS;
+    let n = 1;
+    const env = { METRICS_TEMPORALITY_PREFERENCE: 'delta', TIMEOUT: '5000' };
+    const { state, pushers } = push(receiver, env, {}, () => collected(scene(n)));
+    await until(() => receiver.pushes.length > 1, 'pushes that are answered late');
+    assert.ok(state.errors > 0);
+    n = 2;
+    receiver.answerMs = 0;
+    const { pushes } = state;
+    await until(() => state.pushes > pushes + 5, 'more pushes');
+    await pushers.stop();
+    const told = receiver.pushes.flatMap(({ metrics }) => samplesOf(metrics.filter(isGrowing)));
+    for (const { name, labels, value } of parseExposition(await textOf(scene(2)))) {
+      if (name !== 'jobs_done_total') continue;
+      assert.equal(sum(told, name, labels), value);
     }
   });
 

@@ -12,7 +12,8 @@ import {
 import { Scraper } from '../src/export/prometheus.ts';
 import { parseExposition, select } from './exposition.ts';
 
-const RESOURCE = resourceFromAttributes({ 'service.name': 'shop', 'deployment.environment.name': 'test' });
+const TOLD: Record<string, string> = { 'service.name': 'shop', 'deployment.environment.name': 'test' };
+const RESOURCE = resourceFromAttributes(TOLD);
 
 describe('a scrape', () => {
   it('is the text of what the producer gives, with the resource as target_info and no scope labels', async () => {
@@ -29,6 +30,16 @@ describe('a scrape', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  it('has a target_info that Prometheus takes, however the attributes are called', async () => {
+    const shown = async (attributes: Record<string, string>) => {
+      const { scraper } = open(async () => result([], resourceFromAttributes(attributes)), { resource: attributes });
+      return parseExposition(String(await scraper.scrape()))[0]!.labels;
+    };
+    assert.deepEqual(await shown({ 'a.b': '1', a_b: '2', c: '3' }), { a_b: '1;2', c: '3' });
+    assert.deepEqual(await shown({ '0x': '3' }), { key_0x: '3' });
+    assert.deepEqual(await shown({ ключ: '1', имя: '2' }), { _: '2;1' });
   });
 
   it('shares its collection with those that come while it runs, and not with later ones', async () => {
@@ -140,7 +151,7 @@ describe('a scrape', () => {
   });
 });
 
-function open(collect: MetricProducer['collect'], { timeoutMs = 5000 } = {}) {
+function open(collect: MetricProducer['collect'], { timeoutMs = 5000, resource = TOLD } = {}) {
   let collections = 0;
   const producer: MetricProducer = {
     collect: (options) => {
@@ -148,12 +159,15 @@ function open(collect: MetricProducer['collect'], { timeoutMs = 5000 } = {}) {
       return collect(options);
     },
   };
-  return { scraper: new Scraper({ producer, resource: RESOURCE, timeoutMs }), collections: () => collections };
+  return {
+    scraper: new Scraper({ producer, resource: resourceFromAttributes(resource), timeoutMs }),
+    collections: () => collections,
+  };
 }
 
-function result(metrics: MetricData[]): CollectionResult {
+function result(metrics: MetricData[], resource = RESOURCE): CollectionResult {
   const scopeMetrics = [{ scope: { name: 'scope', version: '1' }, metrics }];
-  return { resourceMetrics: { resource: RESOURCE, scopeMetrics }, errors: [] };
+  return { resourceMetrics: { resource, scopeMetrics }, errors: [] };
 }
 
 function gauge(name: string, value: number): MetricData {

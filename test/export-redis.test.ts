@@ -102,6 +102,11 @@ describe('a value', () => {
     assert.equal(series('counter', null, 1), undefined);
     assert.equal(series('histogram', {}, [1, 2]), undefined);
     assert.equal(series('summary', {}, 1), undefined);
+    assert.ok(series('histogram', {}, [1, 2, 3, 4], [1, 2]));
+    assert.equal(series('histogram', {}, [1, 2, 3], ['1"} 1\nup{job="x"} 0\n#']), undefined);
+    for (const name of ['1a', 'a.b', 'a__b', '', 'a"} 1\nb{c']) {
+      assert.equal(series('counter', { [name]: 'x' }, 1), undefined, name);
+    }
     fc.assert(fc.property(fc.uint8Array(), (bytes) => decodeValue(bytes) === undefined));
     fc.assert(fc.property(fc.json(), (text) => bad(text) === undefined));
   });
@@ -230,6 +235,17 @@ describe('forwarding', { skip: NO_REDIS }, () => {
     assert.match(lines[0]!, /REDIS_TTL_SECONDS \(0.03 s\) is not longer than .* \(2 s\): 6 s is used/);
     await until(() => state.up, 'a forward');
     assert.ok(Number(await redis.cli('pttl', KEY)) > 4000);
+  });
+
+  it('takes an interval that is no whole number of milliseconds', async (t) => {
+    const redis = await startRedis(t);
+    // 16.1 s, as it is when it is computed.
+    const { state } = forward(t, redis, { redisForwardIntervalMs: 16.1 * 1000 });
+    await until(
+      () => state.up,
+      () => `a forward; ${lines.join('\n')}`,
+    );
+    assert.ok(Number(await redis.cli('pttl', KEY)) > 3 * 15_000);
   });
 });
 

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import type { Sample } from './exposition.ts';
 import { atEnd, freePort, type Owner } from './processes.ts';
@@ -46,6 +47,8 @@ export interface Receiver {
   readonly pushes: Received[];
   /** Answers with this status from now on; 0: not at all. */
   status: number;
+  /** Answers so much later. */
+  answerMs: number;
   /** Ended before it closes for good. */
   readonly senders: (() => Promise<void>)[];
   close(): Promise<void>;
@@ -65,12 +68,14 @@ export async function startReceiver(owner: Owner, { closed = false } = {}): Prom
     const json = req.headers['content-type'] === 'application/json';
     if (receiver.status === 200)
       pushes.push({ headers: req.headers, path: req.url!, ...(json ? readJson(body) : readProto(body)) });
+    if (receiver.answerMs > 0) await delay(receiver.answerMs);
     res.writeHead(receiver.status, { 'content-type': req.headers['content-type'] }).end(json ? '{}' : undefined);
   });
   const receiver: Receiver = {
     url: `http://127.0.0.1:${port}`,
     pushes,
     status: 200,
+    answerMs: 0,
     senders: [],
     async close() {
       server.close();

@@ -74,6 +74,13 @@ export function prometheusLabels(attributes: Attributes): Record<string, string>
   return Object.fromEntries(labels);
 }
 
+/** The attributes, where each is a label of its own already but for what the renderers replace in names; else their labels. */
+export function distinctLabels(attributes: Attributes): Attributes {
+  const labels = Object.keys(attributes).map(clean);
+  const areFine = new Set(labels).size === labels.length && labels.every((label) => /^\D/.test(label));
+  return areFine ? attributes : prometheusLabels(attributes);
+}
+
 function labelName(attribute: string): string {
   let label = clean(attribute) || '_';
   if (/^\d/.test(label)) label = `key_${label}`;

@@ -29,6 +29,12 @@ const MAX_GONE = 1000;
 const MAX_FAMILIES = 10_000;
 const OVERFLOW = { otel_metric_overflow: 'true' };
 
+/** What an instance has had added, by series. */
+interface Seen {
+  readonly writtenAtMs: number;
+  readonly cells: Map<string, Float64Array>;
+}
+
 /** Adds up counters and histograms, without `worker_id`: who counted is not what a fleet is asked for. */
 export class FleetSums {
   /** By service and name, in the order in which they were first seen. */
@@ -36,21 +42,24 @@ export class FleetSums {
   /** How often a value went into the overflow series, by metric. */
   readonly overflow = new Map<string, number>();
   readonly #maxSeries: number;
-  /** By instance, the one that was not seen for longest first: what it has had added of each series. */
-  readonly #seen = new Map<string, Map<string, Float64Array>>();
+  /** By instance, the one that was not seen for longest first. */
+  readonly #seen = new Map<string, Seen>();
 
   constructor({ maxSeries }: FleetSumsOptions) {
     this.#maxSeries = maxSeries;
   }
 
   /** Adds what an instance has counted since the value before. */
-  add({ service, id, families }: GroupValue): void {
-    const seen = this.#seen.get(id) ?? new Map<string, Float64Array>();
+  add(value: GroupValue): void {
+    const { service, id, writtenAtMs, families } = value;
+    const known = this.#seen.get(id);
+    // Redis has lost the newest, and what it has again is in the sums.
+    if (known && writtenAtMs < known.writtenAtMs && !goesOn(known.cells, value)) return;
+    const seen = known?.cells ?? new Map<string, Float64Array>();
     this.#seen.delete(id);
-    this.#seen.set(id, seen);
+    this.#seen.set(id, { writtenAtMs, cells: seen });
     const before = new Map(seen);
-    for (const family of families) {
-      if (family.type === 'gauge') continue;
+    for (const family of countsOf(families)) {
       const target = this.#family(service, family);
       if (target) for (const series of family.series) this.#addSeries(target, family, series, seen, before);
     }
@@ -74,17 +83,17 @@ export class FleetSums {
     const own = cellOf(series);
     const bounds = series.bounds ?? family.bounds;
     const cell = bounds ? rebucket(own, bounds, target.bounds) : own;
-    const key = `${family.name} ${JSON.stringify(series.labels)}`;
+    const key = keyOf(family, series);
     const last = seen.get(key);
     before.delete(key);
     seen.set(key, cell);
     const sum = this.#sum(target, series.labels, cell.length);
     // One that has fallen has begun anew.
     const isNew = !last || last.length !== cell.length || cell.some((value, i) => value < last[i]!);
-    for (let i = 0; i < cell.length; i += 1) sum[i]! += isNew ? cell[i]! : cell[i]! - last[i]!;
+    for (let i = 0; i < cell.length; i += 1) sum[i]! += isNew ? cell[i]! : grown(cell[i]!, last[i]!);
   }
 
-  #family(service: string, { name, type, help, bounds = [] }: ValueFamily): SummedFamily | undefined {
+  #family(service: string, { name, type, help, bounds: own, series }: ValueFamily): SummedFamily | undefined {
     const key = `${service} ${name}`;
     const known = this.families.get(key);
     // Two versions of one app may disagree about what a metric is: the first has said it.
@@ -93,6 +102,7 @@ export class FleetSums {
       this.#countOverflow(name);
       return undefined;
     }
+    const bounds = own ?? series[0]?.bounds ?? [];
     const family = { service, name, type, help, bounds, sums: new Map<string, Sum>() };
     this.families.set(key, family);
     return family;
@@ -115,6 +125,39 @@ export class FleetSums {
     const metric = this.overflow.has(name) || this.overflow.size < this.#maxSeries ? name : 'other';
     this.overflow.set(metric, (this.overflow.get(metric) ?? 0) + 1);
   }
+}
+
+// Those without series say nothing yet, a histogram not even which buckets it has.
+function countsOf(families: readonly ValueFamily[]): readonly ValueFamily[] {
+  return families.filter(({ type, series }) => type !== 'gauge' && series.length > 0);
+}
+
+// Whether it has all that there was, and nothing less of it: then it is only a clock that was set back.
+function goesOn(cells: ReadonlyMap<string, Float64Array>, { families }: GroupValue): boolean {
+  let found = 0;
+  for (const family of countsOf(families)) {
+    for (const series of family.series) {
+      const last = cells.get(keyOf(family, series));
+      if (!last) continue;
+      found += 1;
+      if (totalOf(cellOf(series)) < totalOf(last)) return false;
+    }
+  }
+  return found === cells.size;
+}
+
+// A histogram's count, whatever its buckets are; else the number.
+function totalOf(cell: Float64Array): number {
+  return cell.length === 1 ? cell[0]! : cell.subarray(1).reduce((sum, count) => sum + count, 0);
+}
+
+// Both may be infinite, which is no difference.
+function grown(now: number, then: number): number {
+  return now === then ? 0 : now - then;
+}
+
+function keyOf({ name }: ValueFamily, { labels }: ValueSeries): string {
+  return `${name} ${JSON.stringify(labels)}`;
 }
 
 function cellOf({ value }: ValueSeries): Float64Array {

@@ -5,6 +5,7 @@
 import type { HrTime } from '@opentelemetry/api';
 import type { MetricData } from '@opentelemetry/sdk-metrics';
 import { type Family, type Point, toMetricData } from '../catalogue/families.ts';
+import { prometheusLabels } from '../catalogue/naming.ts';
 import type { FleetSums } from './fleet-sums.ts';
 import type { GroupValue, ValueFamily, ValueSeries } from './group-value.ts';
 
@@ -47,7 +48,7 @@ function metricsOf(value: GroupValue): MetricData[] {
   if (known) return known;
   const families = new Families();
   const own = { service: value.service, instance: value.id };
-  families.add(TARGET_INFO, { labels: withOwn(resourceLabels(value), own), value: 1 });
+  families.add(TARGET_INFO, { labels: withOwn(prometheusLabels(value.resource), own), value: 1 });
   for (const family of value.families) {
     for (const series of family.series) families.add(family, pointOf(family, series, own));
   }
@@ -116,15 +117,11 @@ function pointOf({ bounds }: ValueFamily, { labels, value, bounds: own }: ValueS
 
 function withOwn(labels: Labels, own: Labels): Labels {
   if (!OWN_LABELS.some((name) => Object.hasOwn(labels, name) && Object.hasOwn(own, name))) return { ...own, ...labels };
-  const renamed = Object.entries(labels).map(([name, value]) => [
-    Object.hasOwn(own, name) ? `${RENAMED}${name}` : name,
-    value,
-  ]);
+  const isTaken = (name: string) => Object.hasOwn(own, name) || Object.hasOwn(labels, name);
+  const renamed = Object.entries(labels).map(([label, value]) => {
+    let name = label;
+    if (Object.hasOwn(own, label)) while (isTaken(name)) name = RENAMED + name;
+    return [name, value];
+  });
   return { ...own, ...Object.fromEntries(renamed) };
-}
-
-function resourceLabels({ resource }: GroupValue): Labels {
-  return Object.fromEntries(
-    Object.entries(resource).map(([name, value]) => [name.replaceAll('.', '_'), String(value)]),
-  );
 }

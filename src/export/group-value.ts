@@ -47,6 +47,7 @@ export interface ValueSeries {
 const MAX_VALUE_BYTES = 256 * 1024 * 1024;
 // Most of what gzip gains here it gains at its fastest level.
 const GZIP_LEVEL = 1;
+const LABEL = /^(?!\d)(?:[A-Za-z0-9]|_(?!_))+$/;
 const TYPES = ['counter', 'gauge', 'histogram'];
 
 /** A value as bytes; see docs/redis.md. */
@@ -138,8 +139,13 @@ function readFamily(family: Record<string, unknown>): ValueFamily {
 
 function readSeries([labels, value, own]: unknown[], histogram: boolean, bounds: unknown): ValueSeries {
   if (typeof labels !== 'object' || labels === null) throw new TypeError('no labels');
+  // What is no label would spoil the whole scrape of whoever reads it.
+  if (!Object.keys(labels).every((name) => LABEL.test(name))) throw new TypeError('a label has no name');
   if (!Object.values(labels).every((label) => typeof label === 'string')) throw new TypeError('a label is no text');
-  const base = { labels: labels as Record<string, string>, ...(own !== undefined && { bounds: own as number[] }) };
+  const base = {
+    labels: labels as Record<string, string>,
+    ...(own !== undefined && { bounds: (own as unknown[]).map(numberOf) }),
+  };
   if (!histogram) return { ...base, value: numberOf(value) };
   const values = (value as unknown[]).map(numberOf);
   if (values.length !== ((own ?? bounds) as unknown[]).length + 2) throw new TypeError('buckets and bounds differ');

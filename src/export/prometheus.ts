@@ -7,7 +7,7 @@ import type { Resource } from '@opentelemetry/resources';
 import { MeterProvider, type MetricProducer } from '@opentelemetry/sdk-metrics';
 import { GunicornOtelError } from '../errors.ts';
 import { Exposition, type Rendered, type Shown } from './exposition.ts';
-import { settledResource } from './resource.ts';
+import { settledResource, shownResource } from './resource.ts';
 
 export interface ScraperOptions {
   readonly producer: MetricProducer;
@@ -78,7 +78,7 @@ export class Scraper {
     try {
       const { resourceMetrics, errors } = await this.#withTimeout(this.#exporter.collect());
       if (errors.length > 0) throw errors[0];
-      const resource = this.#hasTarget ? settledResource(resourceMetrics.resource) : undefined;
+      const resource = this.#hasTarget ? shownResource(settledResource(resourceMetrics.resource)) : undefined;
       const { scopeMetrics } = resourceMetrics;
       // What passes one by one is made for each rendering anew: for one there is nothing better.
       return {

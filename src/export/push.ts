@@ -76,6 +76,8 @@ class WatchedExporter implements PushMetricExporter {
   readonly #deltas: Deltas;
   #baseline: boolean;
   #failing = false;
+  /** What was given to the exporter last, until it says what became of that, however late. */
+  #underWay: Promise<void> = Promise.resolve();
 
   constructor(options: PushOptions) {
     this.#options = options;
@@ -84,11 +86,10 @@ class WatchedExporter implements PushMetricExporter {
   }
 
   export(collected: ResourceMetrics, done: Done): void {
-    const { exporter, timeoutMs, state } = this.#options;
-    const { metrics, delivered } = this.#convert(collected);
+    const { timeoutMs, state } = this.#options;
     if (this.#baseline) {
       this.#baseline = false;
-      delivered();
+      this.#convert(collected).delivered();
       // What is cumulative says the same as before and is pushed all the same.
       if (this.#prefersDeltas()) {
         done(SUCCESS);
@@ -101,16 +102,34 @@ class WatchedExporter implements PushMetricExporter {
       if (over) return;
       over = true;
       clearTimeout(timer);
-      if (error === undefined) delivered();
       this.#changed(error);
       done(SUCCESS);
     };
     const timer = setTimeout(() => end(`no answer within ${timeoutMs} ms`), timeoutMs).unref();
-    try {
-      exporter.export(metrics, ({ code, error }) => end(code === 0 ? undefined : (error ?? 'no reason given')));
-    } catch (error) {
-      end(error);
-    }
+    const send = () => {
+      if (!over) this.#underWay = this.#send(collected, end);
+    };
+    // An exporter tries again for longer than is waited for it: what may yet arrive must not be in the next delta, too.
+    if (this.#prefersDeltas()) void this.#underWay.then(send);
+    else send();
+  }
+
+  // Resolves when the exporter has done with it.
+  #send(collected: ResourceMetrics, end: (error?: unknown) => void): Promise<void> {
+    const { metrics, delivered } = this.#convert(collected);
+    return new Promise((resolve) => {
+      const settle = (error?: unknown) => {
+        if (error === undefined) delivered();
+        end(error);
+        resolve();
+      };
+      try {
+        const told: Done = ({ code, error }) => settle(code === 0 ? undefined : (error ?? 'no reason given'));
+        this.#options.exporter.export(metrics, told);
+      } catch (error) {
+        settle(error);
+      }
+    });
   }
 
   forceFlush(): Promise<void> {

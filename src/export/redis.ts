@@ -48,6 +48,8 @@ const MAX_RETRY_MS = 30_000;
 const CLOCK_SLACK_MS = 300_000;
 // A tenth more or less: machines that were started together do not come together for ever.
 const JITTER = 0.1;
+// A timer that is longer fires at once.
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Forwards from its construction on, until `stop`; keeps no process alive. */
 export class RedisForwarder {
@@ -114,9 +116,12 @@ export class RedisForwarder {
   #schedule(afterMs: number): void {
     if (this.#stopped) return;
     const jitter = 1 + JITTER * (2 * Math.random() - 1);
-    this.#timer = setTimeout(() => {
-      this.#running = this.#turn();
-    }, afterMs * jitter).unref();
+    this.#timer = setTimeout(
+      () => {
+        this.#running = this.#turn();
+      },
+      Math.min(afterMs * jitter, MAX_TIMER_MS),
+    ).unref();
   }
 
   // One at a time: the next turn is only thought of when this one is over.
@@ -194,7 +199,7 @@ export class RedisForwarder {
 }
 
 function timeToLive(ttlMs: number | undefined, intervalMs: number): number {
-  const usual = 3 * intervalMs;
+  const usual = Math.ceil(3 * intervalMs);
   if (!ttlMs) return usual;
   if (ttlMs > intervalMs) return Math.ceil(ttlMs);
   const unit = (ms: number) => `${ms / 1000} s`;

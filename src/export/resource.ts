@@ -2,6 +2,7 @@
 
 import type { Resource, ResourceDetector } from '@opentelemetry/resources';
 import * as sdk from '@opentelemetry/resources';
+import { distinctLabels } from '../catalogue/naming.ts';
 import type { Settings } from '../config.ts';
 
 // Not all lines of the package export all of them. `env` is none: the settings have what it would read.
@@ -35,4 +36,11 @@ export function settledResource(resource: Resource): Resource {
   const known = resource.getRawAttributes().filter(([, value]) => !(value instanceof Promise));
   // The first of a name is the one that holds.
   return sdk.resourceFromAttributes(Object.fromEntries(known.reverse()) as sdk.DetectedResourceAttributes);
+}
+
+/** A resource as target_info shows it: two labels of one name, or one with a digit in front, and the whole scrape is refused. */
+export function shownResource(resource: Resource): Resource {
+  const { attributes } = resource;
+  const labels = distinctLabels(attributes) as sdk.DetectedResourceAttributes;
+  return labels === attributes ? resource : sdk.resourceFromAttributes(labels);
 }

@@ -134,7 +134,7 @@ export function createMetricsServer(options: ServerOptions): MetricsServer {
       onRefused('unauthorized');
       return void socket.destroy();
     }
-    if (error.code === 'ECONNRESET') return void socket.destroy();
+    if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return void socket.destroy();
     onRefused('malformed');
     // In the middle of an answer, or before TLS is agreed on, nothing can be said.
     if (!socket.writable || connections.stateOf(socket) !== 'idle') return void socket.destroy();

@@ -1,6 +1,7 @@
 /** PROMETHEUS_BIND_ADDRESS: the address of the endpoint. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readSettings } from '../../src/config.ts';
 import { startApp } from '../processes.ts';
 import { request } from '../requests.ts';
 import { holdSetting } from './setting-cases.ts';
@@ -12,10 +13,20 @@ holdSetting('bindAddress', {
   valid: [
     ['127.0.0.1', '127.0.0.1'],
     ['::', '::'],
+    ['[::1]', '::1'],
     ['fe80::1%eth0', 'fe80::1%eth0'],
     ['metrics.internal', 'metrics.internal'],
   ],
-  invalid: ['a b', 'http://x/', '0.0.0.0/0', '*', 'a,b'],
+  invalid: ['a b', 'http://x/', '0.0.0.0/0', '*', 'a,b', '[::1', '::1]', '[]'],
+});
+
+test('one that is not understood does not open the endpoint to everybody', () => {
+  const { settings, problems } = readSettings({ PROMETHEUS_BIND_ADDRESS: '127.0.0.1/8' });
+  assert.equal(settings.bindAddress, '127.0.0.1');
+  assert.match(
+    problems.join(),
+    /^PROMETHEUS_BIND_ADDRESS="127\.0\.0\.1\/8" is not .*; the strictest holds: 127\.0\.0\.1$/,
+  );
 });
 
 test('the endpoint is on the address that is told, and on no other', async (t) => {
