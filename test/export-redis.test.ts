@@ -321,7 +321,10 @@ describe('Redis', { skip: NO_REDIS }, () => {
     await delay(1500);
     // 20 ms, doubled each time: the seventh attempt comes after 20 · 63 ms.
     assert.ok(state.forwards >= 3 && state.forwards <= 9, `${state.forwards}`);
-    assert.equal(state.errors.get('econnrefused'), state.forwards);
+    await until(
+      () => state.errors.get('econnrefused') === state.forwards,
+      () => `${state.forwards} forwards, errors: ${JSON.stringify([...state.errors])}`,
+    );
   });
 
   it('that hangs holds one forward and no more, and a stop no longer than it answers', async (t) => {
