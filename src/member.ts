@@ -16,6 +16,7 @@ import {
   serverInfo,
   type WorkerInfo,
 } from './lifecycle.ts';
+import { LostDirectory } from './lost-directory.ts';
 import { watchCluster } from './record/cluster.ts';
 import { Condition, lookForDisconnect, STATE_SIGNALS } from './record/condition.ts';
 import { watchCrashes } from './record/crash.ts';
@@ -31,7 +32,6 @@ import { SIGNAL_ACTIONS, Signals, watchSignals } from './record/signals.ts';
 import { watchThreads } from './record/threads.ts';
 import { report } from './report.ts';
 import { snapshotFile } from './snapshot/directory.ts';
-import { restoreGroup } from './snapshot/group.ts';
 import type { Role } from './snapshot/layout.ts';
 import { ownMark } from './snapshot/process-mark.ts';
 import { SeriesTable } from './snapshot/series-table.ts';
@@ -94,6 +94,11 @@ export function startMember(options: MemberOptions): Member {
   const signals = new Signals(table);
   const path = join(directory, snapshotFile(own.mark, threadId, own.run));
   const condition = new Condition((state) => writer.identify({ state }));
+  const lost = new LostDirectory({
+    directory,
+    leads: () => leadership.exporter !== undefined,
+    onLost: (error) => failures.count('write', error),
+  });
   const writer = new SnapshotWriter({
     path,
     identity,
@@ -103,7 +108,7 @@ export function startMember(options: MemberOptions): Member {
     onStateChange,
     onResume: () => condition.resumed(),
     onBeat: () => {
-      if (writer.isRefused) restoreGroup(directory, leadership.exporter !== undefined);
+      if (writer.isRefused) lost.restore();
       lookForDisconnect(condition);
       forks?.look();
       threads.look();
@@ -233,9 +238,7 @@ export function startMember(options: MemberOptions): Member {
   }
 
   function onStateChange(error: Error | undefined): void {
-    // A group whose owner has ended is read by nobody: its last members need not complain. One whose directory somebody
-    // has deleted gets it back, and the next write finds it.
-    if (error && (error as NodeJS.ErrnoException).code === 'ENOENT' && !restoreGroup(directory)) return;
+    if (lost.explains(error)) return;
     if (error) failures.count('write', error);
     else report('info', `${path} is written again`);
   }

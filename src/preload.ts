@@ -41,6 +41,7 @@ const fastifyMade = channel('fastify.initialization');
 const threadStart = channel('worker_threads');
 const scope = globalThis as { [PRELOADED]?: boolean };
 
+const told = new Set<string>();
 let awake = false;
 let awaited = false;
 const later: Later = {
@@ -97,6 +98,9 @@ function guarded<T>(failure: string, work: () => T): T | undefined {
 }
 
 function tell(failure: string, error: unknown): void {
+  // Each sign tries anew, and most fail as the one before.
+  if (told.has(failure)) return;
+  told.add(failure);
   try {
     const { messageOf, report } = later.signs;
     report('error', `${failure}: ${messageOf(error)}`);

@@ -47,6 +47,7 @@ const API = ['worker-metrics.ts', 'metric-producer.ts', 'http-views.ts', 'instru
 /** At the top, and the only ones there that know rooms. */
 const WIRING = [
   'start.ts',
+  'lost-directory.ts',
   'member.ts',
   'leadership.ts',
   'serve.ts',

@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import test from 'node:test';
 import { sum } from './exposition.ts';
-import { startApp, startCluster, until } from './processes.ts';
+import { fixture, start, startApp, startCluster, until } from './processes.ts';
 import { COUNT, settled } from './request-count.ts';
 import { requests } from './requests.ts';
 import { noDisk } from './small-disk.ts';
@@ -22,6 +22,14 @@ test('a process whose directory is deleted publishes again, and says so', async 
   await requests(url, 7);
   await until(async () => sum(await app.scrape(), COUNT) === 10, 'all ten are told', 10_000);
   assert.match(app.output.stderr, /the snapshot file cannot be written/);
+});
+
+test('workers that are busy while their primary ends say nothing of the directory that it has deleted', async (t) => {
+  const app = start(t, [fixture('ends-busily.mjs')], { preload: '--require' });
+  await until(async () => sum(await app.scrape(), COUNT) > 10, 'workers are busy');
+  process.kill(app.pid, 'SIGTERM');
+  assert.deepEqual(await app.ended(), { code: 0, signal: null });
+  assert.doesNotMatch(app.output.stderr, /snapshot/);
 });
 
 test('a directory that is deleted while workers die costs no total: what was known of the dead counts on', async (t) => {

@@ -6,7 +6,11 @@ import { metrics } from '@opentelemetry/api';
 
 if (cluster.isPrimary) {
   for (let i = 0; i < 2; i += 1) cluster.fork();
-  process.once('SIGTERM', () => cluster.disconnect());
+  process.once('SIGTERM', () => {
+    // One that got the signal as well has gone already, or is about to.
+    for (const worker of Object.values(cluster.workers)) worker.once('error', () => {});
+    cluster.disconnect();
+  });
 } else {
   const orders = metrics.getMeter('shop').createCounter('shop.orders', { unit: '{order}' });
   const server = createServer((_request, response) => {
