@@ -15,7 +15,8 @@ import type { MetricsServer, ServerOptions } from '../server/server.ts';
 export const EXPORTER_FILE = 'exporter.json';
 
 // A leader that has just died holds its port for a moment, one that a sidecar has taken the lead from for a second: that is no
-// line, and its successor is not to wait for long.
+// line yet, and its successor is not to wait for long.
+const TAKEN = 'EADDRINUSE';
 const RETRIES_MS = [50, 100, 200, 400, 400, 400, 400];
 const RETRY_MS = 1000;
 const LOOK_MS = 1000;
@@ -82,11 +83,11 @@ export function openEndpoint(
     });
     server.on('listening', () => tell(next));
   };
-  // Said once per reason.
+  // Said once per reason; at once, where it does not go by itself.
   const refuse = (reason: string | undefined, line: string) => {
     if (isStopped) return;
     const again = RETRIES_MS[refusals];
-    if (again === undefined && refused !== reason) {
+    if ((again === undefined || reason !== TAKEN) && refused !== reason) {
       report('warn', `${line}; ${RETRYING}`);
       refused = reason;
     }
@@ -136,7 +137,7 @@ export function openEndpoint(
 const RETRYING = 'the app runs on, metrics are collected, and the endpoint opens by itself once it can';
 
 function refusal({ code, message }: NodeJS.ErrnoException, { metricsPort, bindAddress }: Settings): string {
-  if (code === 'EADDRINUSE')
+  if (code === TAKEN)
     return `port ${metricsPort} is taken on ${bindAddress}: set PROMETHEUS_METRICS_PORT to a free one`;
   if (code === 'EACCES')
     return `port ${metricsPort} needs rights this user has not: set PROMETHEUS_METRICS_PORT above 1023`;
