@@ -101,7 +101,7 @@ export function leaveGroup(path: string, own: FileOwner, led: boolean, livesOn =
   if (endsWithLeader && !livesOn) return;
   try {
     // In this order: of two that leave at once, the second one to look sees both gone, whoever of them has led.
-    markEnded(path, own.mark, own.threadId, own.run);
+    if (existsSync(join(path, fileOf(own)))) markEnded(path, own.mark, own.threadId, own.run);
     if (endsWithLeader) return;
     const last = readLeader(path);
     if (last && isHeld(path, last)) return;
@@ -115,9 +115,7 @@ export function leaveGroup(path: string, own: FileOwner, led: boolean, livesOn =
 
 /** Whether no member of a group is left, `but` for one. @throws never */
 export function isDeserted(path: string, but?: FileOwner): boolean {
-  const others = listSnapshots(path).filter(
-    ({ file }) => !but || file !== snapshotFile(but.mark, but.threadId, but.run),
-  );
+  const others = listSnapshots(path).filter(({ file }) => !but || file !== fileOf(but));
   return !others.some(({ mark, ended }) => !ended && !(but && isOwnThread(mark, but)) && isAlive(mark));
 }
 
@@ -186,6 +184,10 @@ function isDeadGroup(path: string): boolean {
 function lastTouchedMs(path: string): number {
   const files = list(path).map((file) => lstatSync(join(path, file)).mtimeMs);
   return Math.max(lstatSync(path).mtimeMs, ...files);
+}
+
+function fileOf({ mark, threadId, run }: FileOwner): string {
+  return snapshotFile(mark, threadId, run);
 }
 
 // The threads of a process end with its main thread and cannot say so.
