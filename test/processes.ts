@@ -45,6 +45,8 @@ export interface StartOptions {
   stdin?: 'pipe';
   /** PROMETHEUS_MULTIPROC_DIR; a fresh one unless told. */
   directory?: string;
+  /** That of this test unless told. */
+  uid?: number;
 }
 
 export interface Running {
@@ -128,6 +130,7 @@ export function start(owner: Owner, args: string[], options: StartOptions = {}):
     cwd: options.cwd ?? ROOT,
     detached: true,
     stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
+    ...(options.uid !== undefined && { uid: options.uid }),
     env: {
       ...cleanEnvironment(),
       PROMETHEUS_METRICS_PORT: '0',

@@ -1,14 +1,12 @@
 /** The directory of a group: made, joined, left, swept. Nothing in here trusts what it finds: /tmp is everybody's. */
-import { existsSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, lstatSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { GunicornOtelError, messageOf } from '../errors.ts';
 import { type FileOwner, list, listSnapshots, markEnded, snapshotFile } from './directory.ts';
 import { isHeld, readLeader } from './leader.ts';
+import { assertOwnDirectory, fallbackPlaces, makeGroupDirectory, openGroupDirectory, openPlace } from './place.ts';
 import { formatMark, isAlive, isForeign, isSameProcess, ownMark, type ProcessMark } from './process-mark.ts';
 
-// Snapshots hold route patterns and error names: readable by their owner only.
-const DIRECTORY_MODE = 0o700;
 // <pid>-<start>-<pid namespace>-<port>: the process that the group is named after.
 const PROCESS_NAME = /^(\d+)-(\d+)-(\d+)(?:-\d+)?$/;
 const NAMED = /^group-[\w.@-]+$/;
@@ -30,11 +28,9 @@ export function createGroupDirectory(base: string, name = formatMark(ownMark()))
   for (const place of [base, ...fallbackPlaces()]) {
     try {
       const path = join(place, name);
-      makeDirectory(place);
-      assertTrusted(place);
+      openPlace(place);
       if (NAMED.test(name) && existsSync(path) && isDeadGroup(path)) removeGroup(path);
-      makeDirectory(path);
-      assertOwnDirectory(path);
+      openGroupDirectory(path);
       return problems.length === 0 ? { path } : { path, problem: problems[0]! };
     } catch (error) {
       problems.push(messageOf(error));
@@ -141,7 +137,7 @@ export function restoreGroup(path: string, isLed = false): boolean {
   const namesake = namesakeOf(path);
   if (!isLed && namesake && (isForeign(namesake) || !isAlive(namesake))) return false;
   try {
-    makeDirectory(path);
+    makeGroupDirectory(path);
     return true;
   } catch {
     return false;
@@ -193,33 +189,4 @@ function fileOf({ mark, threadId, run }: FileOwner): string {
 // The threads of a process end with its main thread and cannot say so.
 function isOwnThread(mark: ProcessMark, own: FileOwner): boolean {
   return own.threadId === 0 && isSameProcess(mark, own.mark);
-}
-
-// Level by level: mkdirSync's own `recursive` loops for ever where nothing can be made (below /proc, Node 20).
-function makeDirectory(path: string): void {
-  if (!existsSync(dirname(path))) makeDirectory(dirname(path));
-  try {
-    mkdirSync(path, { mode: DIRECTORY_MODE });
-  } catch (error) {
-    // Of those who come at the same time, one is first.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-}
-
-function assertOwnDirectory(path: string): void {
-  const entry = lstatSync(path);
-  if (entry.isDirectory() && (process.getuid === undefined || entry.uid === process.getuid())) return;
-  throw new GunicornOtelError('GUNICORN_OTEL_ERR_DIRECTORY', `${path} is a link or another user's`);
-}
-
-// Whoever owns the base could swap a group in it for another directory.
-function assertTrusted(base: string): void {
-  const owners = [statSync(base).uid, lstatSync(base).uid];
-  if (process.getuid === undefined || owners.every((uid) => uid === process.getuid?.() || uid === 0)) return;
-  throw new GunicornOtelError('GUNICORN_OTEL_ERR_DIRECTORY', `${base} belongs to another user`);
-}
-
-function fallbackPlaces(): string[] {
-  const name = `prometheus_multiproc-${process.getuid?.() ?? 'user'}`;
-  return [join(tmpdir(), name), ...(process.platform === 'linux' ? [join('/dev/shm', name)] : [])];
 }
