@@ -15,9 +15,10 @@ import { groupName } from './group-name.ts';
 import { ownManifest } from './manifest.ts';
 import { noneIn } from './no-group.ts';
 import { diagLogger, report, setLogLevel } from './report.ts';
-import { createGroupDirectory, isDeserted, liveGroups, removeGroup } from './snapshot/group.ts';
+import { createGroupDirectory, isDeserted, liveGroups } from './snapshot/group.ts';
 import { type Holder, type Lead, LeaderWatch, readLeader, releaseLead, takeLead } from './snapshot/leader.ts';
 import { ownMark } from './snapshot/process-mark.ts';
+import { removeGroup } from './snapshot/removal.ts';
 
 const LOOK_MS = 1000;
 

@@ -1,26 +1,23 @@
 /** The directory of a group: made, joined, left, swept. Nothing in here trusts what it finds: /tmp is everybody's. */
-import { existsSync, lstatSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { GunicornOtelError, messageOf } from '../errors.ts';
 import { type FileOwner, list, listSnapshots, markEnded, snapshotFile } from './directory.ts';
 import { isHeld, readLeader } from './leader.ts';
 import { assertOwnDirectory, fallbackPlaces, makeGroupDirectory, openGroupDirectory, openPlace } from './place.ts';
 import { formatMark, isAlive, isForeign, isSameProcess, ownMark, type ProcessMark } from './process-mark.ts';
+import { finishRemoval, isDesertedLong, isProvenGroup, removeGroup } from './removal.ts';
 
 // <pid>-<start>-<pid namespace>-<port>: the process that the group is named after.
 const PROCESS_NAME = /^(\d+)-(\d+)-(\d+)(?:-\d+)?$/;
 const NAMED = /^group-[\w.@-]+$/;
-// What nobody has written to for so long, and nobody lives in who can be seen, is over: a group by a name is begun anew,
-// one of another pid namespace (a container on the same volume) is swept.
-const DESERTED_MS = 60_000;
-const REMOVE_TRIES = 20;
 
 /**
  * Makes or opens the directory of a group: in `base`, or where that cannot be used, in the temporary directory or in
  * shared memory. What a group of that name has left that is long over is deleted.
  *
  * @param name - see group-name.ts; unless told, of a group that is named after this process
- * @returns its absolute path, owned by this user, mode 0700, and why `base` was passed over, if it was
+ * @returns its absolute path, owned by this user and closed to others, and why `base` was passed over, if it was
  * @throws GUNICORN_OTEL_ERR_DIRECTORY when none of the places can be written to
  */
 export function createGroupDirectory(base: string, name = formatMark(ownMark())): { path: string; problem?: string } {
@@ -29,7 +26,7 @@ export function createGroupDirectory(base: string, name = formatMark(ownMark()))
     try {
       const path = join(place, name);
       openPlace(place);
-      if (NAMED.test(name) && existsSync(path) && isDeadGroup(path)) removeGroup(path);
+      if (NAMED.test(name)) removeDeadGroup(path);
       openGroupDirectory(path);
       return problems.length === 0 ? { path } : { path, problem: problems[0]! };
     } catch (error) {
@@ -103,7 +100,7 @@ export function leaveGroup(path: string, own: FileOwner, led: boolean, livesOn =
     if (last && isHeld(path, last)) return;
     // The process of a thread may start others.
     const goesOn = own.threadId !== 0 || (namesake === undefined && last !== undefined && !last.released);
-    if (!goesOn && isDeserted(path, own)) removeGroup(path);
+    if (!goesOn) removeGroup(path, (at) => isDeserted(at, own));
   } catch {
     // The directory is gone, or cannot be written to: what is left is found by the next sweep.
   }
@@ -113,18 +110,6 @@ export function leaveGroup(path: string, own: FileOwner, led: boolean, livesOn =
 export function isDeserted(path: string, but?: FileOwner): boolean {
   const others = listSnapshots(path).filter(({ file }) => !but || file !== fileOf(but));
   return !others.some(({ mark, ended }) => !ended && !(but && isOwnThread(mark, but)) && isAlive(mark));
-}
-
-/** Deletes a group and everything in it. @throws never: what is left is found by the next sweep */
-export function removeGroup(path: string): void {
-  // More than once: the exporter thread may be writing into it at this very moment.
-  for (let attempt = 0; attempt < REMOVE_TRIES && existsSync(path); attempt += 1) {
-    try {
-      rmSync(path, { recursive: true, force: true });
-    } catch {
-      // Not empty any more: again.
-    }
-  }
 }
 
 /**
@@ -145,41 +130,32 @@ export function restoreGroup(path: string, isLed = false): boolean {
 }
 
 /**
- * Deletes the groups in `base` that nobody lives in any more.
+ * Deletes the groups in `base` that nobody lives in any more, and what is left of those whose removal was cut short.
  *
  * @returns how many
  * @throws never
  */
 export function sweepDeadGroups(base: string): number {
-  let swept = 0;
-  for (const name of list(base)) {
-    const path = join(base, name);
-    try {
-      if (!(PROCESS_NAME.test(name) || NAMED.test(name)) || !isDeadGroup(path)) continue;
-      assertOwnDirectory(path);
-      removeGroup(path);
-      swept += 1;
-    } catch {
-      // Another user's, or swept by somebody else meanwhile: not ours to touch.
-    }
-  }
-  return swept;
+  const paths = list(base).map((name) => join(base, name));
+  return paths.filter((path) => removeDeadGroup(path) || finishRemoval(path)).length;
 }
 
-function isDeadGroup(path: string): boolean {
-  const namesake = namesakeOf(path);
+function removeDeadGroup(path: string): boolean {
+  const name = basename(path);
+  if (!(PROCESS_NAME.test(name) || NAMED.test(name)) || !isProvenGroup(path)) return false;
+  return removeGroup(path, (at) => isDead(at, namesakeOf(path)));
+}
+
+// A named one goes on when it is begun again soon; one of another pid namespace (a container on the same volume) is seen to
+// live by its files alone.
+function isDead(path: string, namesake: ProcessMark | undefined): boolean {
   const marks = listSnapshots(path).flatMap(({ mark, ended }) => (ended ? [] : [mark]));
   const leader = readLeader(path)?.holder;
   const known = [...(namesake ? [namesake] : []), ...marks, ...(leader ? [leader] : [])];
   if (known.some((mark) => !isForeign(mark) && isAlive(mark))) return false;
   // One that is empty was made a moment ago, by somebody who is about to write into it.
   const isOver = namesake && marks.length > 0 && !known.some(isForeign);
-  return isOver || lastTouchedMs(path) < Date.now() - DESERTED_MS;
-}
-
-function lastTouchedMs(path: string): number {
-  const files = list(path).map((file) => lstatSync(join(path, file)).mtimeMs);
-  return Math.max(lstatSync(path).mtimeMs, ...files);
+  return isOver || isDesertedLong(path);
 }
 
 function fileOf({ mark, threadId, run }: FileOwner): string {

@@ -6,12 +6,14 @@ import { GunicornOtelError } from '../errors.ts';
 
 // Snapshots hold route patterns and error names: readable by their owner only.
 const DIRECTORY_MODE = 0o700;
+// To a directory that nobody else can write to, the sticky bit says nothing: nobody but us sets it.
+const GROUP_MODE = 0o1700;
 const OPEN_TRIES = 10;
 // What says nothing about a directory, and is over some day: no room, no handle, no memory.
 const PASSING = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM']);
 
-// There only while somebody tries whether files can be made.
-const TRIAL_FILE = 'gunicorn-otel-trial';
+/** Name of the file in a group's directory that is there only while somebody tries whether files can be made. */
+export const TRIAL_FILE = 'gunicorn-otel-trial';
 
 /** Makes a place for groups, if it is not there. @throws when it cannot be made, or its owner could swap what is in it */
 export function openPlace(base: string): void {
@@ -27,7 +29,7 @@ export function openPlace(base: string): void {
 export function openGroupDirectory(path: string): void {
   for (let tries = 1; ; tries += 1) {
     try {
-      makeDirectory(path);
+      makeDirectory(path, GROUP_MODE);
       assertOwnDirectory(path);
       assertWritable(path);
       return;
@@ -40,7 +42,17 @@ export function openGroupDirectory(path: string): void {
 
 /** Makes the directory of a group that is not there. @throws system errors, but for one: others were faster */
 export function makeGroupDirectory(path: string): void {
-  makeDirectory(path);
+  makeDirectory(path, GROUP_MODE);
+}
+
+/** Whether `path` is a directory that was made for a group, if the file system keeps what says so. @throws never */
+export function isMadeForGroup(path: string): boolean {
+  try {
+    const entry = lstatSync(path);
+    return entry.isDirectory() && (entry.mode & 0o1777) === GROUP_MODE;
+  } catch {
+    return false;
+  }
 }
 
 /** @throws GUNICORN_OTEL_ERR_DIRECTORY when it is a link or another user's; system errors when it is not there */
@@ -57,10 +69,10 @@ export function fallbackPlaces(): string[] {
 }
 
 // Level by level: mkdirSync's own `recursive` loops for ever where nothing can be made (below /proc, Node 20).
-function makeDirectory(path: string): void {
+function makeDirectory(path: string, mode = DIRECTORY_MODE): void {
   if (!existsSync(dirname(path))) makeDirectory(dirname(path));
   try {
-    mkdirSync(path, { mode: DIRECTORY_MODE });
+    mkdirSync(path, { mode });
   } catch (error) {
     // Of those who come at the same time, one is first.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

@@ -2,7 +2,8 @@
 import { existsSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf } from '../errors.ts';
-import { createGroupDirectory, removeGroup } from './group.ts';
+import { createGroupDirectory } from './group.ts';
+import { removeGroup } from './removal.ts';
 
 /**
  * Why no group can be made in `base`. Not for a process that owns a group: that group's directory has the same name.
