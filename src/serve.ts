@@ -108,7 +108,7 @@ class Sidecar {
     this.#serving = undefined;
     const stopped = exporter.stop();
     releaseLead(directory, lead);
-    if (isDeserted(directory)) removeGroup(directory);
+    removeGroup(directory, (at) => isDeserted(at));
     await stopped;
   }
 
@@ -130,7 +130,8 @@ function named(settings: Settings): () => string {
   const wasThere = existsSync(base);
   const { path, problem } = createGroupDirectory(base, groupName(settings, {}));
   if (problem) {
-    removeGroup(path);
+    // There may be members who could not use it, either.
+    removeGroup(path, (at) => isDeserted(at));
     throw new GunicornOtelError(
       'GUNICORN_OTEL_ERR_DIRECTORY',
       `PROMETHEUS_MULTIPROC_DIR=${base} cannot be used (${problem}): nobody would look elsewhere`,

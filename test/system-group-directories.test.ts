@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { snapshotFile } from '../src/snapshot/directory.ts';
+import { CLI } from './cli.ts';
 import { fixture, freshDirectory, type StartOptions, start, startApp, until } from './processes.ts';
 import { settled } from './request-count.ts';
 import { request, requests } from './requests.ts';
@@ -114,6 +115,20 @@ test('processes that come and go while the disk is full leave nothing in their g
     [],
   );
   assert.ok(readdirSync(group).length <= before + 1, `${readdirSync(group)}`);
+});
+
+test('a sidecar that cannot use the directory, either, leaves the group where its members went', async (t) => {
+  const temporary = freshDirectory(t);
+  const options = { directory: '/proc/none', env: { GUNICORN_OTEL_GROUP: 'shop', TMPDIR: temporary } };
+  const app = await startApp(t, APP, options);
+  await settled(app, 0);
+  const files = () => readdirSync(temporary, { recursive: true }).filter((name) => String(name).endsWith('.snapshot'));
+  const before = files();
+  assert.equal(before.length, 1);
+  const sidecar = start(t, [CLI, 'serve', '--group', 'shop'], { ...options, preload: 'none' });
+  assert.equal((await sidecar.ended()).code, 1);
+  assert.deepEqual(files(), before);
+  assert.doesNotMatch(app.output.stderr, /cannot be written/);
 });
 
 async function beginAtOnce(t: TestContext, dead: Parameters<typeof snapshotFile>[0]): Promise<void> {
