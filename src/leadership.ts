@@ -5,8 +5,17 @@ import type { ExporterThread } from './exporter-thread.ts';
 import { report } from './report.ts';
 import type { FileOwner } from './snapshot/directory.ts';
 import { hasEnded, leaveGroup, namesakeOf } from './snapshot/group.ts';
-import { type Holder, type Lead, LeaderWatch, readLeader, releaseLead, takeLead } from './snapshot/leader.ts';
-import { isSameProcess, ownTask } from './snapshot/process-mark.ts';
+import {
+  type Holder,
+  isHeld,
+  type Lead,
+  LeaderWatch,
+  leadBehind,
+  readLeader,
+  releaseLead,
+  takeLead,
+} from './snapshot/leader.ts';
+import { isForeign, isSameProcess, ownTask } from './snapshot/process-mark.ts';
 
 // With the start of an exporter, the endpoint is back within a second or so after its leader has died.
 const LOOK_MS = 500;
@@ -110,9 +119,12 @@ export class Leadership {
     } catch (error) {
       // It is over in a moment, and says nothing of who leads.
       if (NO_HANDLE.has((error as NodeJS.ErrnoException).code ?? '')) return false;
-      // Where nothing can be written there is nobody else, either: the port alone decides.
+      // One that lives leads on, though it may not be able to touch its lock, either.
+      const leader = readLeader(directory);
+      if (leader?.holder && !isForeign(leader.holder) && isHeld(directory, leader)) return false;
+      // Where nothing can be written nobody else can make one: the port alone decides.
       report('warn', `no lock can be made in ${directory} (${messageOf(error)}): process ${process.pid} leads without`);
-      lead = { number: 0, holder: this.#holder, startMs: Date.now() };
+      lead = leadBehind(directory, this.#holder, after, Date.now());
     }
     if (!lead) return false;
     if (lead.number > 1) report('info', `process ${process.pid} takes over the metrics of ${directory}`);

@@ -1,7 +1,6 @@
 /** Holds src/aggregate/totals.ts on real directories: what the dead have left counts once, under its own id where that comes back. */
 import assert from 'node:assert/strict';
-import fs, { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -16,6 +15,7 @@ import { ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
 import { SeriesTable } from '../src/snapshot/series-table.ts';
 import { IDENTITY } from './arbitrary-tables.ts';
 import { damages, fileOfLines, ofFormat } from './damages.ts';
+import { failing } from './failing-calls.ts';
 import { freshDirectory } from './processes.ts';
 import { deadMark } from './sleepers.ts';
 
@@ -458,20 +458,6 @@ function sumOf(reader: GroupReader): number {
 // A directory that lets nobody delete, as an immutable or a stale one does.
 function withoutDeletion(t: TestContext): () => void {
   return failing(t, 'rmSync', 'EPERM');
-}
-
-function failing(t: TestContext, call: 'rmSync' | 'openSync' | 'readdirSync', code: string): () => void {
-  t.mock.method(fs, call, () => {
-    throw Object.assign(new Error(`${code}: not now`), { code });
-  });
-  const restore = () => {
-    t.mock.restoreAll();
-    syncBuiltinESMExports();
-  };
-  t.after(restore);
-  // ES modules see a changed builtin only then.
-  syncBuiltinESMExports();
-  return restore;
 }
 
 function fail(path: string, error: unknown): void {

@@ -8,13 +8,16 @@ import {
   type Holder,
   holdLead,
   isHeld,
+  isLeading,
   LeaderWatch,
+  leadBehind,
   readLeader,
   releaseLead,
   STALE_MS,
   takeLead,
 } from '../src/snapshot/leader.ts';
 import { ownMark } from '../src/snapshot/process-mark.ts';
+import { failing } from './failing-calls.ts';
 import { freshDirectory, start } from './processes.ts';
 import { deadMark, startSleeper } from './sleepers.ts';
 
@@ -90,6 +93,33 @@ describe('the lead', () => {
     const next = takeLead(directory, { ...OWN, threadId: 1 }, 1, START_MS)!;
     assert.equal(holdLead(directory, lead), false);
     assert.ok(holdLead(directory, next));
+  });
+
+  it('without a lock is held beside that of a dead one, and made a lock of by the first who can', async (t) => {
+    const directory = freshDirectory(t);
+    takeLead(directory, { ...(await deadMark(t)), threadId: 0 }, 0, START_MS);
+    const [lead, other] = [OWN, { ...OWN, threadId: 1 }].map((holder) => leadBehind(directory, holder, 1, Date.now()));
+    assert.deepEqual(lead, { number: 2, holder: OWN, startMs: START_MS }, 'since when the totals count is known');
+    const restore = failing(t, 'openSync', 'ENOSPC');
+    for (let look = 0; look < 3; look += 1) assert.ok(holdLead(directory, lead!) && holdLead(directory, other!));
+    assert.deepEqual(readdirSync(directory), ['leader-1']);
+    restore();
+    assert.ok(holdLead(directory, lead!));
+    assert.equal(holdLead(directory, other!), false, 'of two that led without, one leads on');
+    assert.deepEqual(readLeader(directory)!.holder, OWN);
+  });
+
+  it('is told as lost to who only looks, and nothing is made or touched by that', (t) => {
+    const directory = freshDirectory(t);
+    const lead = takeLead(directory, OWN, 0, START_MS)!;
+    utimesSync(join(directory, 'leader-1'), 1, 1);
+    assert.ok(isLeading(directory, lead));
+    assert.equal(statSync(join(directory, 'leader-1')).mtimeMs, 1000);
+    rmSync(join(directory, 'leader-1'));
+    assert.ok(isLeading(directory, lead));
+    assert.deepEqual(readdirSync(directory), []);
+    takeLead(directory, { ...OWN, threadId: 1 }, 1, START_MS);
+    assert.equal(isLeading(directory, lead), false);
   });
 
   it('is not had by one so slow that its number was passed and deleted', (t) => {

@@ -54,7 +54,7 @@ export interface Leader {
 
 /** The group's leader, dead or alive; undefined before there was one. @throws never */
 export function readLeader(directory: string): Leader | undefined {
-  const number = Math.max(0, ...numbers(directory));
+  const number = highestIn(directory);
   if (number === 0) return undefined;
   const path = lockPath(directory, number);
   try {
@@ -109,19 +109,29 @@ export class LeaderWatch {
 }
 
 /**
- * Takes the number behind one that was found vacant.
+ * The lead behind one that was found vacant, held in memory alone until holdLead can make its lock: for where takeLead
+ * cannot. Others may hold the same; of them, the one whose lock is made leads on.
  *
  * @param after - see LeaderWatch.vacancy
  * @param startMs - when the group's totals began, where no leader before has said so
+ * @throws never
+ */
+export function leadBehind(directory: string, holder: Holder, after: number, startMs: number): Lead {
+  const before = contentOf(lockPath(directory, after));
+  return { number: after + 1, holder, startMs: before.startMs ?? startMs };
+}
+
+/**
+ * Takes the number behind one that was found vacant; see leadBehind.
+ *
  * @returns undefined when somebody else was faster
  * @throws system errors when the directory cannot be written to
  */
 export function takeLead(directory: string, holder: Holder, after: number, startMs: number): Lead | undefined {
-  const before = contentOf(lockPath(directory, after));
-  const lead = { number: after + 1, holder, startMs: before.startMs ?? startMs };
+  const lead = leadBehind(directory, holder, after, startMs);
   if (!makeLock(directory, lead)) return undefined;
   // Who was slow may have made a number that others have passed and deleted already; theirs is there since before.
-  if (Math.max(...numbers(directory)) > lead.number) {
+  if (highestIn(directory) > lead.number) {
     rmSync(lockPath(directory, lead.number), { force: true });
     return undefined;
   }
@@ -131,17 +141,21 @@ export function takeLead(directory: string, holder: Holder, after: number, start
   return lead;
 }
 
+/** Whether nobody else has the lead by now: for before what only the leader may do. It only looks. @throws never */
+export function isLeading(directory: string, lead: Lead): boolean {
+  return highestIn(directory) <= lead.number && !isOthers(directory, lead);
+}
+
 /** Says that the lead is still held; to be called once a second. @returns false when somebody else has it now. @throws never */
 export function holdLead(directory: string, lead: Lead): boolean {
-  const highest = Math.max(0, ...numbers(directory));
-  if (highest > lead.number || isOthers(directory, lead)) return false;
+  if (!isLeading(directory, lead)) return false;
   try {
-    // Somebody has deleted it, or the whole directory.
-    if (highest < lead.number) makeLock(directory, lead);
+    // Somebody has deleted it, or the whole directory; or it could not be made until now.
+    if (highestIn(directory) < lead.number && !makeLock(directory, lead)) return false;
     const now = new Date();
     utimesSync(lockPath(directory, lead.number), now, now);
   } catch {
-    // Directory gone: it is made again by its members, and this is tried again.
+    // Directory gone, or nothing can be made in it: this is tried again.
   }
   return true;
 }
@@ -198,6 +212,10 @@ function contentOf(path: string): Pick<Leader, 'holder' | 'startMs' | 'released'
 
 function lockPath(directory: string, number: number): string {
   return join(directory, `leader-${number}`);
+}
+
+function highestIn(directory: string): number {
+  return Math.max(0, ...numbers(directory));
 }
 
 function numbers(directory: string): number[] {
