@@ -225,7 +225,9 @@ describe('the totals', () => {
     for (const { file } of [b, c]) writeFileSync(join(directory, file), '');
     opened(directory).add([b, dead('d', 8)], 0);
     // It has read two before it was stopped, and knows neither that one of them is in by now nor of the third one.
-    assert.deepEqual(stopped.add([b, c], 0).added, [b, c]);
+    assert.deepEqual(stopped.adopt([b, c]), [b]);
+    assert.deepEqual(stopped.adopt([c]), [], 'once');
+    assert.deepEqual(stopped.add([c], 0).added, [c]);
     assert.deepEqual([countsOf(stopped), countsOf(opened(directory))], [{ '': 15 }, { '': 15 }]);
   });
 

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { type Merged, merge } from '../src/aggregate/merge.ts';
-import { GroupReader, type WorkerState } from '../src/aggregate/workers.ts';
+import { GroupReader, type GroupReaderOptions, type WorkerState } from '../src/aggregate/workers.ts';
 import { setLogLevel } from '../src/report.ts';
 import { snapshotFile, TOTALS_FILE } from '../src/snapshot/directory.ts';
 import { SnapshotFile } from '../src/snapshot/file.ts';
-import { encodeSnapshot, FORMAT_VERSION } from '../src/snapshot/layout.ts';
+import { encodeSnapshot, FORMAT_VERSION, type Identity } from '../src/snapshot/layout.ts';
 import { ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
 import { type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
 import { SLOT_HEADER_BYTES } from '../src/snapshot/slot.ts';
@@ -284,6 +284,74 @@ describe('the sums of a group', () => {
   });
 });
 
+describe('a group of which two readers take themselves for the leader', () => {
+  for (const lasting of [false, true]) {
+    for (const when of ['between two reads', 'between a read and what is written of it']) {
+      it(`counts nobody twice whom the other one folds ${when}${lasting ? ', by slots' : ''}`, async (t) => {
+        const directory = freshDirectory(t);
+        const told = { lasting, workerId: 'worker_1' };
+        publish(directory, ownMark(), 1);
+        publish(directory, await deadMark(t), 100, 0, told);
+        publish(directory, await deadMark(t), 1000, 0, told);
+        const stopped = open(directory);
+        stopped.read(0);
+        const reader = open(directory, { maxSeries: 1 });
+        reader.read(1);
+        const fold = () => stopped.read(RETENTION_MS);
+        if (when === 'between two reads') fold();
+        const states = reader.read(RETENTION_MS);
+        if (when !== 'between two reads') fold();
+        // One place of one is taken: it is written down, in totals that are newer than those that this reader knows.
+        reader.keepPlaces(merge([...reader.totals, ...states], reader.places), RETENTION_MS);
+        for (const nowMs of [RETENTION_MS + 1, 2 * RETENTION_MS, 3 * RETENTION_MS]) {
+          assert.equal(counts(reader, reader.read(nowMs))['c'], 1101, `${nowMs}`);
+          assert.equal(counts(stopped, stopped.read(nowMs))['c'], 1101, `${nowMs}, by the other one`);
+        }
+        const next = open(directory);
+        assert.equal(counts(next, next.read(0))['c'], 1101);
+      });
+    }
+  }
+
+  it('counts nobody twice whom the other one has folded before others, as this one folds what is too much', async (t) => {
+    const directory = freshDirectory(t);
+    const reader = open(directory, { maxExited: 2 });
+    for (const value of [1, 10]) publish(directory, await deadMark(t), value);
+    const stopped = open(directory);
+    stopped.read(0);
+    reader.read(1);
+    stopped.read(RETENTION_MS);
+    // In totals of their own, so that those with the first two name them no more.
+    publish(directory, await deadMark(t), 100);
+    stopped.read(RETENTION_MS);
+    stopped.read(2 * RETENTION_MS);
+    for (const value of [1000, 10_000, 100_000]) publish(directory, await deadMark(t), value);
+    for (const nowMs of [RETENTION_MS - 1, RETENTION_MS + 1, 3 * RETENTION_MS]) {
+      assert.equal(counts(reader, reader.read(nowMs))['c'], 111_111, `${nowMs}`);
+    }
+  });
+
+  it('is changed by nobody who has been told that he leads no more, and seen as it was', async (t) => {
+    const directory = freshDirectory(t);
+    let leads = true;
+    const stopped = open(directory, { maxSeries: 1, leads: () => leads });
+    const mark = await deadMark(t);
+    publish(directory, mark, 5);
+    stopped.read(0);
+    leads = false;
+    writeFileSync(join(directory, snapshotFile(await deadMark(t), 0)), 'x');
+    const before = readdirSync(directory).sort();
+    const states = stopped.read(RETENTION_MS);
+    stopped.keepPlaces(merge(states, stopped.places), RETENTION_MS);
+    assert.equal(counts(stopped, states)['c'], 5);
+    assert.deepEqual(readdirSync(directory).sort(), before);
+    leads = true;
+    stopped.read(RETENTION_MS);
+    assert.deepEqual(readdirSync(directory).sort(), TOTALS);
+    assert.equal(counts(stopped, stopped.read(RETENTION_MS))['c'], 5);
+  });
+});
+
 describe('a file that cannot be read', () => {
   for (const [cause, damage] of Object.entries({
     torn: (bytes: Buffer) => bytes.subarray(0, 100),
@@ -452,18 +520,24 @@ describe('a file that cannot be read', () => {
   });
 });
 
-function open(directory: string, options: { exitedRetentionMs?: number; maxExited?: number } = {}): GroupReader {
+function open(directory: string, options: Partial<GroupReaderOptions> = {}): GroupReader {
   return new GroupReader({ directory, exitedRetentionMs: RETENTION_MS, ...options });
 }
 
 // Every cell of a member holds `value`, so that its share in each sum is known.
-function publish(directory: string, mark: ProcessMark, value: number, threadId = 0): void {
+function publish(
+  directory: string,
+  mark: ProcessMark,
+  value: number,
+  threadId = 0,
+  told: Partial<Identity> = {},
+): void {
   const table = new SeriesTable();
   for (const descriptor of METRICS) table.add(table.define(descriptor), {});
   table.values.fill(value, 0, table.used);
   writeFileSync(
     join(directory, snapshotFile(mark, threadId)),
-    encodeSnapshot({ ...IDENTITY, ...mark, threadId }, table, 0),
+    encodeSnapshot({ ...IDENTITY, ...mark, threadId, ...told }, table, 0),
   );
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { sum } from './exposition.ts';
+import { type Sample, select, sum } from './exposition.ts';
 import {
   ANSWERS,
   areLiving,
@@ -17,11 +17,14 @@ import {
 } from './one-endpoint.ts';
 import { freePort, freshDirectory, type Running, startApp, until } from './processes.ts';
 import { active, COUNT } from './request-count.ts';
-import { requests } from './requests.ts';
+import { request, requests } from './requests.ts';
 import { startLoad } from './steady-load.ts';
 
 const APP = 'ends-as-pm2-asks.mjs';
+const BY_WORKER = 'gunicorn_worker_requests_total';
 const KILLS = 5;
+// Longer than it takes until a leader that was stopped is followed.
+const RETENTION_MS = 7000;
 // What an answer read so long before the kill has counted is safe; on noisy cores (20 ms are promised).
 const ANSWER_SAFE_MS = 50;
 
@@ -125,6 +128,43 @@ test('a leader whose lock is deleted while it hangs leaves the lead to the next,
   assert.equal(lockHolder(team.directory), next);
 });
 
+test('a worker that a leader folds when it goes on, behind its time, is counted once by the next one', async (t) => {
+  const env = { GUNICORN_OTEL_EXITED_RETENTION: `${RETENTION_MS}ms`, GUNICORN_OTEL_MAX_SERIES: '8' };
+  const team = await startTeam(t, 3, { app: 'counts-by-path.mjs', env });
+  const endpoint = endpointAt(team.port);
+  const stopped = await leaderAt(team.port);
+  const [worker, next] = team.living().filter(({ pid }) => pid !== stopped);
+  await requests(`http://127.0.0.1:${worker!.port}/`, 20);
+  const [{ labels }] = select(await countsExactly(endpoint, 20), BY_WORKER) as [Sample];
+  await team.end(worker!.pid, 'SIGKILL');
+  await areLiving(endpoint, 2);
+  const exitedAt = performance.now();
+  process.kill(stopped, 'SIGSTOP');
+  await next!.says(/takes over the metrics/, 'stderr');
+  // By them who was stopped folds what is due, answered or not, before it has let go of the port.
+  const scrapes = Array.from({ length: 4 }, () => request(`http://127.0.0.1:${team.port}/metrics`));
+  const ended = Promise.allSettled(scrapes);
+  await until(() => performance.now() - exitedAt > RETENTION_MS, 'the end of the retention for who is stopped');
+  process.kill(stopped, 'SIGCONT');
+  await ended;
+  await until(async () => (await leaderAt(team.port)) === next!.pid, 'the next one at the port');
+  const counted = async () => {
+    const samples = await endpoint.scrape();
+    return { samples, counts: [sum(samples, COUNT), sum(samples, ANSWERS)] };
+  };
+  // From half of the places on, each new series is written into the totals by who leads now.
+  for (let count = 21; count <= 30; count += 1) {
+    await requests(`http://127.0.0.1:${next!.port}/${count}`, 1);
+    const told = await until(async () => {
+      const { counts } = await counted();
+      return counts.every((each) => each >= count) && counts;
+    }, `${count} are counted`);
+    assert.deepEqual(told, [count, count]);
+  }
+  await until(async () => select((await counted()).samples, BY_WORKER, labels).length === 0, 'it is folded');
+  assert.deepEqual((await counted()).counts, [30, 30]);
+});
+
 type App = Running & { port: number };
 
 interface Team {
@@ -137,13 +177,13 @@ interface Team {
   end(pid: number, signal: NodeJS.Signals): Promise<void>;
 }
 
-async function startTeam(t: TestContext, count: number): Promise<Team> {
+async function startTeam(t: TestContext, count: number, told: { app?: string; env?: object } = {}): Promise<Team> {
   const port = await freePort();
   const directory = freshDirectory(t);
-  const env = { OTEL_SERVICE_NAME: 'till', PROMETHEUS_METRICS_PORT: String(port) };
+  const env = { OTEL_SERVICE_NAME: 'till', PROMETHEUS_METRICS_PORT: String(port), ...told.env };
   const living: App[] = [];
   const startOne = async () => {
-    const app = { ...(await startApp(t, APP, { env, directory })) };
+    const app = { ...(await startApp(t, told.app ?? APP, { env, directory })) };
     living.push(app);
     return app;
   };

@@ -88,7 +88,8 @@ export class GroupProducer implements MetricProducer {
     const idOf = ({ snapshot }: Member) => snapshot.identity.workerId;
     const read = this.#workerIds.apply(reader.read(nowMonotonicMs));
     const states = read.sort((a, b) => compareWorkerIds(idOf(a), idOf(b)));
-    const summed = [...reader.totals, ...states];
+    const { totals } = reader;
+    const summed = [...totals, ...states];
     this.#names.share(summed.map(({ snapshot }) => snapshot));
     const merged = merger.merge(summed, reader.places);
     reader.keepPlaces(merged, nowMonotonicMs);
@@ -98,7 +99,7 @@ export class GroupProducer implements MetricProducer {
       clockJumps: this.#clock.jumps,
       startMs,
       members: states,
-      workers: [...reader.totals.filter(({ snapshot }) => snapshot.identity.lasting), ...states.filter(isWorker)],
+      workers: [...totals.filter(({ snapshot }) => snapshot.identity.lasting), ...states.filter(isWorker)],
       resources,
       merged,
       snapshotErrors: reader.errors,

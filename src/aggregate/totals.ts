@@ -4,19 +4,13 @@
  * killed before that is deleted, nothing counts twice. Each has a copy: they are all that is left of the dead, and
  * damage to one of the two costs nothing.
  */
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { TOTALS_FILE } from '../snapshot/directory.ts';
-import { decodeSnapshot, encodeSnapshot, foreign, type Identity, type Snapshot } from '../snapshot/layout.ts';
-import { SnapshotReader } from '../snapshot/reader.ts';
+import { decodeSnapshot, encodeSnapshot, type Identity, type Snapshot } from '../snapshot/layout.ts';
 import type { SeriesTable } from '../snapshot/series-table.ts';
 import { type Member, merge, takePlaces, toTable } from './merge.ts';
 import { SeriesPlaces } from './series-places.ts';
-
-const COPY_SUFFIX = '.copy';
-const TOTALS_NAME = /^(totals(?:-\w+)?)(?:\.copy)?$/;
-// What says nothing about a file, and is over in a moment: no handle, no memory.
-const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
+import { fileOf, pathsOf, readTotals, setAside, totalsIn, writeTotals } from './totals-files.ts';
 
 /** A dead member and the file it has left. */
 export interface Left extends Member {
@@ -74,7 +68,7 @@ export class Totals {
     return [...this.#snapshots.values()].map((snapshot) => ({ snapshot, alive: false }));
   }
 
-  /** Adds what members have left. @returns those that are in now, and the error that kept the others out, if any */
+  /** Adds what members have left; see adopt. @returns those that are in now, and the error that kept the others out, if any */
   add(left: readonly Left[], nowMonotonicMs: number): { added: Left[]; error?: unknown } {
     const added: Left[] = [];
     if (this.#obstacle !== undefined) return { added, error: this.#obstacle };
@@ -91,41 +85,58 @@ export class Totals {
     return { added };
   }
 
+  /**
+   * Takes up what another leader has written since: one that was stopped for a while and goes on, or who has followed this
+   * one. To be called before anything is written.
+   *
+   * @returns those of the members whose counts are in there: named, or dead and their files deleted behind it
+   * @throws system errors when it cannot be seen for the moment what there is
+   */
+  adopt<Each extends Left>(members: readonly Each[]): Each[] {
+    if (this.#obstacle !== undefined) return [];
+    const foldedIn = new Map<string, ReadonlySet<string>>();
+    for (const name of totalsIn(this.#directory)) {
+      const [newest] = readTotals(this.#directory, name).whole;
+      if (!newest || newest.sequence <= (this.#snapshots.get(name)?.sequence ?? 0)) continue;
+      this.#snapshots.set(name, newest);
+      foldedIn.set(name, new Set(newest.identity.folded));
+    }
+    if (foldedIn.size > 0) takePlaces(this.members, this.#places);
+    return members.filter(({ alive, file, snapshot }) => {
+      const folded = foldedIn.get(fileOf(snapshot));
+      return folded?.has(file) || (folded && !alive && !existsSync(join(this.#directory, file)));
+    });
+  }
+
+  /** Whether somebody has deleted what was written. */
+  get isDamaged(): boolean {
+    return existsSync(this.#directory) && this.#deleted().length > 0;
+  }
+
   /** Writes anew what somebody has deleted. @throws system errors */
   restore(): void {
     if (!existsSync(this.#directory)) return;
-    for (const [name, snapshot] of this.#snapshots) {
-      if (!this.#paths(name).every(existsSync)) this.#rewrite(name, snapshot);
-    }
+    for (const [name, snapshot] of this.#deleted()) this.#rewrite(name, snapshot);
+  }
+
+  #deleted(): [string, Snapshot][] {
+    return [...this.#snapshots].filter(([name]) => !pathsOf(this.#directory, name).every(existsSync));
   }
 
   #take(name: string, onError: (path: string, error: unknown) => void): Loaded {
-    const whole: Snapshot[] = [];
-    const damaged: string[] = [];
-    for (const path of this.#paths(name)) {
-      try {
-        whole.push(readTotals(path, name));
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if (code === 'ENOENT') continue;
-        if (PASSING.has(code ?? '')) throw error;
-        onError(path, error);
-        damaged.push(path);
-      }
-    }
-    const [newest, other] = whole.sort((a, b) => b.sequence - a.sequence);
+    const { whole, damaged } = readTotals(this.#directory, name);
+    for (const { path, error } of damaged) onError(path, error);
+    const [newest, other] = whole;
     if (!newest) {
-      for (const path of damaged) trySetAside(path);
-      return { folded: [], lost: damaged.slice(0, 1) };
+      for (const { path } of damaged) setAside(path);
+      return { folded: [], lost: damaged.slice(0, 1).map(({ path }) => path) };
     }
     this.#snapshots.set(name, newest);
     if (other?.sequence !== newest.sequence) this.#tryRewrite(name, newest);
     return { folded: newest.identity.folded ?? [], lost: [] };
   }
 
-  #replace(name: string, left: readonly Left[], nowMonotonicMs: number): void {
-    const part = this.#withoutThoseOfOthers(name, left);
-    if (part.length === 0) return;
+  #replace(name: string, part: readonly Left[], nowMonotonicMs: number): void {
     const before = this.#snapshots.get(name);
     const members = before ? [{ snapshot: before, alive: false }, ...part] : part;
     const identity: Identity = {
@@ -136,18 +147,6 @@ export class Totals {
     const sequence = (before?.sequence ?? 0) + 1;
     const bytes = this.#write(name, identity, toTable(merge(members, this.#places)), nowMonotonicMs, sequence);
     this.#snapshots.set(name, decodeSnapshot(bytes));
-  }
-
-  // A leader that was stopped for a while may wake up when another one has added to the files: those are right, and what
-  // is in them or was deleted behind them is not to be added again.
-  #withoutThoseOfOthers(name: string, left: readonly Left[]): readonly Left[] {
-    const known = this.#snapshots.get(name)?.sequence ?? 0;
-    const found = this.#paths(name).flatMap((path) => tryReadTotals(path, name));
-    const [newest] = found.sort((a, b) => b.sequence - a.sequence);
-    if (!newest || newest.sequence <= known) return left;
-    this.#snapshots.set(name, newest);
-    const folded = new Set(newest.identity.folded);
-    return left.filter(({ file }) => !folded.has(file) && existsSync(join(this.#directory, file)));
   }
 
   #rewrite(name: string, snapshot: Snapshot): void {
@@ -163,71 +162,14 @@ export class Totals {
     }
   }
 
-  // Both are on the disk before the first takes its place: where there is no room for two, nothing has changed.
   #write(name: string, identity: Identity, table: SeriesTable, writtenAtMonotonicMs: number, sequence: number): Buffer {
     const bytes = encodeSnapshot(identity, table, writtenAtMonotonicMs, sequence);
-    const paths = this.#paths(name);
-    try {
-      for (const path of paths) writeFileSync(`${path}.new`, bytes, { mode: 0o600 });
-    } catch (error) {
-      for (const path of paths) tryDelete(`${path}.new`);
-      throw error;
-    }
-    for (const path of paths) renameSync(`${path}.new`, path);
+    writeTotals(this.#directory, name, bytes);
     return bytes;
-  }
-
-  #paths(name: string): string[] {
-    return [join(this.#directory, name), join(this.#directory, `${name}${COPY_SUFFIX}`)];
   }
 
   // What was folded before and could not be deleted since must stay named, or the next reader would count it anew.
   #remaining(before: Snapshot | undefined): string[] {
     return (before?.identity.folded ?? []).filter((file) => existsSync(join(this.#directory, file)));
-  }
-}
-
-function fileOf({ identity }: Snapshot): string {
-  return identity.lasting ? `${TOTALS_FILE}-${identity.workerId.replaceAll(/\W/g, '_')}` : TOTALS_FILE;
-}
-
-function totalsIn(directory: string): string[] {
-  try {
-    return [...new Set(readdirSync(directory).flatMap((file) => TOTALS_NAME.exec(file)?.[1] ?? []))];
-  } catch (error) {
-    if (PASSING.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    return [];
-  }
-}
-
-function readTotals(path: string, name: string): Snapshot {
-  const snapshot = new SnapshotReader(path).read();
-  if (snapshot.identity.role === 'totals' && fileOf(snapshot) === name) return snapshot;
-  throw foreign('it holds the totals of somebody else');
-}
-
-function tryReadTotals(path: string, name: string): Snapshot[] {
-  try {
-    return [readTotals(path, name)];
-  } catch {
-    // Not there, or damaged since: what is in memory is written over it.
-    return [];
-  }
-}
-
-// For people, and out of the way of the next ones: of each there is one at the most.
-function trySetAside(path: string): void {
-  try {
-    renameSync(path, `${path}.unreadable`);
-  } catch {
-    // It stays where it is, until new totals take its place.
-  }
-}
-
-function tryDelete(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // A directory, say, which was in the way; it is told as the reason.
   }
 }

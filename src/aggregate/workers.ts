@@ -2,19 +2,18 @@
  * The members of a group as their snapshot files tell them: reads what they have published, knows who of them is alive,
  * and folds the files of the dead into the group's totals. A member that cannot be read keeps its last good snapshot.
  */
-import { join } from 'node:path';
-import { GunicornOtelError, messageOf } from '../errors.ts';
-import { deleteSnapshot, listSnapshots, type SnapshotFile } from '../snapshot/directory.ts';
+import { messageOf } from '../errors.ts';
+import { listSnapshots } from '../snapshot/directory.ts';
 import { MAX_EXITS } from '../snapshot/exit-events.ts';
-import { foreign, type Snapshot } from '../snapshot/layout.ts';
+import type { Snapshot } from '../snapshot/layout.ts';
 import { monotonicMs } from '../snapshot/monotonic.ts';
 import { isAlive, isTaskOver, type ProcessMark } from '../snapshot/process-mark.ts';
-import { SnapshotReader } from '../snapshot/reader.ts';
-import { dueOf } from './exited.ts';
+import { dueOf, isSettled } from './exited.ts';
+import { type Listed, MemberFiles } from './member-files.ts';
 import type { Member, Merged } from './merge.ts';
 import { placesLeft } from './places-left.ts';
 import { SeriesPlaces } from './series-places.ts';
-import { Silence, saysItself } from './silence.ts';
+import { saysItself } from './silence.ts';
 import { type Left, Totals } from './totals.ts';
 import { Troubles } from './troubles.ts';
 
@@ -35,37 +34,30 @@ export interface GroupReaderOptions {
   readonly maxSeries?: number;
   /** Exited workers that keep their series at the most (100); the oldest are folded first. */
   readonly maxExited?: number;
+  /** Whether this process leads the group still, asked before anything is written or deleted; unless told, it does. */
+  readonly leads?: () => boolean;
 }
-
-// Node has a thread that exits handle what has come in already, after it has said that it ends.
-const SETTLE_MS = 1000;
-
-/** Whose a file is by its name. */
-type Listed = Pick<SnapshotFile, 'file' | 'mark' | 'threadId'>;
-
-// Why there is no snapshot: what the file is and stays; or not now, and perhaps next time: no such file, no handle left.
-type Missing = 'version' | 'unreadable' | 'later';
 
 /** Reads one group's directory; there is one per group, since it deletes what it has folded. */
 export class GroupReader {
   readonly #options: GroupReaderOptions;
+  readonly #leads: () => boolean;
   readonly #maxExited: number;
   readonly #states = new Map<string, WorkerState>();
-  readonly #readers = new Map<string, SnapshotReader>();
-  /** Files that are in the totals and could not be deleted yet: they are nobody's any more. */
-  readonly #remains = new Set<string>();
+  readonly #files: MemberFiles;
   /** Files of the dead that only another version of this package can read, which may lead the group next. */
   readonly #otherVersions = new Set<string>();
   readonly #troubles = new Troubles();
   /** Which series have a name of their own in sums over processes. */
   readonly places: SeriesPlaces;
   readonly #totals: Totals;
-  readonly #silence = new Silence();
 
   constructor(options: GroupReaderOptions) {
     this.#options = options;
+    this.#leads = options.leads ?? (() => true);
     this.#maxExited = options.maxExited ?? MAX_EXITS;
     this.places = new SeriesPlaces(options.maxSeries, this.#troubles.leftOut);
+    this.#files = new MemberFiles(options.directory, this.#leads, this.#troubles);
     this.#totals = new Totals(options.directory, this.places);
     this.#loadTotals();
   }
@@ -84,7 +76,7 @@ export class GroupReader {
   read(nowMonotonicMs = monotonicMs()): WorkerState[] {
     const replaced = new Map<string, Snapshot>();
     for (const listed of this.reap(nowMonotonicMs)) {
-      const snapshot = this.#readFile(listed);
+      const snapshot = this.#files.read(listed);
       if (typeof snapshot === 'string') continue;
       const { file, mark } = listed;
       const { snapshot: before, exitedAtMonotonicMs = nowMonotonicMs } = this.#states.get(file) ?? {};
@@ -93,7 +85,7 @@ export class GroupReader {
       this.#states.set(file, { file, mark, snapshot, alive, ...(!alive && { exitedAtMonotonicMs }) });
     }
     // Not at once: who has asked for one in this turn may not have looked at it yet. Nor for one that is read no more.
-    setImmediate(() => replaced.forEach((before, file) => void this.#readers.get(file)?.giveBack(before)));
+    setImmediate(() => replaced.forEach((before, file) => void this.#files.giveBack(file, before)));
     return [...this.#states.values()];
   }
 
@@ -106,23 +98,23 @@ export class GroupReader {
   reap(nowMonotonicMs = monotonicMs()): Listed[] {
     this.#loadTotals();
     const living = [];
-    const listed = listSnapshots(this.#options.directory);
-    for (const { file, mark, threadId, complete, ended } of listed) {
+    const found = listSnapshots(this.#options.directory);
+    for (const { complete, ended, ...listed } of found) {
+      const { file, mark } = listed;
       if (this.#otherVersions.has(file)) continue;
-      if (this.#remains.has(file)) {
-        this.#delete(file);
+      if (this.#files.isLetGo(file)) {
+        this.#files.delete(file);
         continue;
       }
       const state = this.#states.get(file);
       const isOver = ended || !isAlive(mark) || isTaskOver(mark, state?.snapshot.identity.task);
-      const dead = isOver || this.#silence.isSilent(join(this.#options.directory, file), mark, nowMonotonicMs);
-      const exitedForMs = nowMonotonicMs - (state?.exitedAtMonotonicMs ?? nowMonotonicMs);
-      const isSettled = state?.alive === false && (threadId === 0 || exitedForMs > SETTLE_MS);
-      if (isSettled && (dead || saysItself(state.snapshot, mark))) continue;
-      if (dead) this.#bury({ file, mark, threadId }, complete, nowMonotonicMs);
-      else if (complete) living.push({ file, mark, threadId });
+      const dead = isOver || this.#files.isSilent(listed, nowMonotonicMs);
+      if (state && isSettled(state, nowMonotonicMs) && (dead || saysItself(state.snapshot, mark))) continue;
+      if (dead) this.#bury(listed, complete, nowMonotonicMs);
+      else if (complete) living.push(listed);
     }
-    this.#missing(new Set(listed.map(({ file }) => file)), nowMonotonicMs);
+    const files = new Set(found.map(({ file }) => file));
+    this.#missing(files, nowMonotonicMs);
     this.#fold(nowMonotonicMs);
     return living;
   }
@@ -149,20 +141,18 @@ export class GroupReader {
     }
   }
 
-  // Read after it was seen dead: what is there now is all it will ever have written, but for threads; see SETTLE_MS.
+  // Read after it was seen dead: what is there now is all it will ever have written, but for threads; see isSettled.
   #bury(listed: Listed, complete: boolean, nowMonotonicMs: number): void {
     const { file, mark } = listed;
-    const read = complete ? this.#readFile(listed) : 'unreadable';
+    const read = complete ? this.#files.read(listed) : 'unreadable';
     if (read === 'later') return;
     const { snapshot: before, exitedAtMonotonicMs = nowMonotonicMs } = this.#states.get(file) ?? {};
     const snapshot = typeof read === 'string' ? before : read;
     if (snapshot) this.#states.set(file, { file, mark, snapshot, alive: false, exitedAtMonotonicMs });
     else if (read === 'version') this.#keepForOthers(file);
-    else {
-      // One that was cut off in the middle of its first layout has told nothing.
-      if (complete) this.#troubles.lost(join(this.#options.directory, file));
-      this.#delete(file);
-    }
+    else if (complete) this.#files.giveUp(file);
+    // It was cut off in the middle of its first layout, and has told nothing.
+    else this.#files.delete(file);
   }
 
   #keepForOthers(file: string): void {
@@ -170,8 +160,7 @@ export class GroupReader {
     const [oldest] = this.#otherVersions;
     if (this.#otherVersions.size <= this.#maxExited || oldest === undefined) return;
     this.#otherVersions.delete(oldest);
-    this.#troubles.lost(join(this.#options.directory, oldest));
-    this.#delete(oldest);
+    this.#files.giveUp(oldest);
   }
 
   // Somebody has deleted the file: what it said counts on, and its process is still looked after.
@@ -190,15 +179,21 @@ export class GroupReader {
 
   #fold(nowMonotonicMs: number): void {
     const latest = nowMonotonicMs - this.#options.exitedRetentionMs;
-    const due = dueOf(this.#states.values(), this.#maxExited, latest);
-    this.#add(due, nowMonotonicMs);
+    const isDue = (state: WorkerState) => state.exitedAtMonotonicMs! <= latest;
+    this.#add(dueOf(this.#states.values(), this.#maxExited, isDue), nowMonotonicMs);
   }
 
   #add(left: readonly Left[], nowMonotonicMs: number): boolean {
+    if (left.length === 0 && !this.#totals.isDamaged) return true;
+    if (!this.#leads()) return false;
     try {
+      const known = new Set<Left>(this.#totals.adopt([...this.#states.values()]));
+      for (const { file } of known) this.#forget(file);
       this.#totals.restore();
-      if (left.length === 0) return true;
-      const { added, error } = this.#totals.add(left, nowMonotonicMs);
+      const { added, error } = this.#totals.add(
+        left.filter((one) => !known.has(one)),
+        nowMonotonicMs,
+      );
       for (const { file } of added) this.#forget(file);
       if (error) throw error;
       return true;
@@ -212,39 +207,6 @@ export class GroupReader {
 
   #forget(file: string): void {
     this.#states.delete(file);
-    this.#remains.add(file);
-    this.#delete(file);
-  }
-
-  #delete(file: string): void {
-    this.#readers.delete(file);
-    const { directory } = this.#options;
-    this.#silence.forget(join(directory, file));
-    try {
-      deleteSnapshot(directory, file);
-      this.#remains.delete(file);
-    } catch (error) {
-      this.#troubles.count('delete', `${join(directory, file)} cannot be deleted: ${messageOf(error)}; it counts once`);
-    }
-  }
-
-  #readFile({ file, mark, threadId }: Listed): Snapshot | Missing {
-    const path = join(this.#options.directory, file);
-    let reader = this.#readers.get(file);
-    if (!reader) {
-      reader = new SnapshotReader(path, { mark, threadId });
-      this.#readers.set(file, reader);
-    }
-    try {
-      const snapshot = reader.read();
-      if (snapshot.identity.role === 'totals') throw foreign('it holds totals');
-      return snapshot;
-    } catch (error) {
-      // Deleted since it was listed.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'later';
-      this.#troubles.unreadable(path, error);
-      if (!(error instanceof GunicornOtelError)) return 'later';
-      return error.code === 'GUNICORN_OTEL_ERR_SNAPSHOT_VERSION' ? 'version' : 'unreadable';
-    }
+    this.#files.letGo(file);
   }
 }
