@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { type Merged, merge } from '../src/aggregate/merge.ts';
+import { SILENT_MS } from '../src/aggregate/silence.ts';
 import { GroupReader, type GroupReaderOptions, type WorkerState } from '../src/aggregate/workers.ts';
 import { setLogLevel } from '../src/report.ts';
 import { snapshotFile, TOTALS_FILE } from '../src/snapshot/directory.ts';
@@ -349,6 +350,42 @@ describe('a group of which two readers take themselves for the leader', () => {
     stopped.read(RETENTION_MS);
     assert.deepEqual(readdirSync(directory).sort(), TOTALS);
     assert.equal(counts(stopped, stopped.read(RETENTION_MS))['c'], 5);
+  });
+});
+
+describe('a file that somebody has deleted', () => {
+  for (const what of ['file', 'directory']) {
+    it(`with its whole ${what} is folded from memory when its process is dead: the next reader counts on`, async (t) => {
+      const directory = freshDirectory(t);
+      const mark = await deadMark(t);
+      publish(directory, mark, 99);
+      const reader = open(directory);
+      reader.read(0);
+      if (what === 'file') rmSync(join(directory, snapshotFile(mark, 0)));
+      else {
+        rmSync(directory, { recursive: true });
+        assert.equal(counts(reader, reader.read(1))['c'], 99);
+        assert.equal(reader.errors.size, 0, 'without its directory there is no group to keep anything for');
+        mkdirSync(directory);
+      }
+      assert.equal(counts(reader, reader.read(2))['c'], 99);
+      const next = open(directory);
+      assert.equal(counts(next, next.read(3))['c'], 99);
+      assert.equal(counts(reader, reader.read(RETENTION_MS))['c'], 99);
+    });
+  }
+
+  it('of a paused container is not folded: it goes on with all that it has counted', (t) => {
+    const directory = freshDirectory(t);
+    const paused = { ...ownMark(), namespace: 7 };
+    publish(directory, paused, 5);
+    const reader = open(directory);
+    reader.read(0);
+    reader.read(SILENT_MS);
+    rmSync(join(directory, snapshotFile(paused, 0)));
+    assert.equal(counts(reader, reader.read(SILENT_MS + 1))['c'], 5);
+    publish(directory, paused, 6);
+    assert.equal(counts(reader, reader.read(SILENT_MS + 2))['c'], 6);
   });
 });
 

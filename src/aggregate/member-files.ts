@@ -2,6 +2,7 @@
  * The files that a group's members write: read again and again, deleted once what is in them is kept elsewhere. One that
  * cannot be deleted yet is nobody's any more. Only who leads the group deletes any.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { GunicornOtelError, messageOf } from '../errors.ts';
 import { deleteSnapshot, type SnapshotFile } from '../snapshot/directory.ts';
@@ -62,6 +63,11 @@ export class MemberFiles {
   /** See Silence. */
   isSilent({ file, mark }: Listed, nowMonotonicMs: number): boolean {
     return this.#silence.isSilent(join(this.#directory, file), mark, nowMonotonicMs);
+  }
+
+  /** Whether it was deleted by somebody else. False without the directory: it comes back, or the group is over. */
+  isGone(file: string): boolean {
+    return !existsSync(join(this.#directory, file)) && existsSync(this.#directory);
   }
 
   /** It is in the totals: it counts no more, and is deleted now or later. */

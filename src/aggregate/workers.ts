@@ -115,7 +115,7 @@ export class GroupReader {
     }
     const files = new Set(found.map(({ file }) => file));
     this.#missing(files, nowMonotonicMs);
-    this.#fold(nowMonotonicMs);
+    this.#fold(files, nowMonotonicMs);
     return living;
   }
 
@@ -177,9 +177,12 @@ export class GroupReader {
     for (const file of folded) this.#forget(file);
   }
 
-  #fold(nowMonotonicMs: number): void {
+  #fold(listed: ReadonlySet<string>, nowMonotonicMs: number): void {
     const latest = nowMonotonicMs - this.#options.exitedRetentionMs;
-    const isDue = (state: WorkerState) => state.exitedAtMonotonicMs! <= latest;
+    // What is in memory alone would end with this process.
+    const isInMemory = (state: WorkerState) =>
+      !listed.has(state.file) && isSettled(state, nowMonotonicMs) && this.#files.isGone(state.file);
+    const isDue = (state: WorkerState) => state.exitedAtMonotonicMs! <= latest || isInMemory(state);
     this.#add(dueOf(this.#states.values(), this.#maxExited, isDue), nowMonotonicMs);
   }
 
