@@ -1,9 +1,11 @@
 /** Holds src/aggregate/workers.ts on real directories and real processes: the dead are folded, and nothing is lost or doubled. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs, { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { type Merged, merge } from '../src/aggregate/merge.ts';
 import { SILENT_MS } from '../src/aggregate/silence.ts';
@@ -12,7 +14,7 @@ import { setLogLevel } from '../src/report.ts';
 import { snapshotFile, TOTALS_FILE } from '../src/snapshot/directory.ts';
 import { SnapshotFile } from '../src/snapshot/file.ts';
 import { encodeSnapshot, FORMAT_VERSION, type Identity } from '../src/snapshot/layout.ts';
-import { ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
+import { ownMark, type ProcessMark, type Task } from '../src/snapshot/process-mark.ts';
 import { type MetricDescriptor, SeriesTable } from '../src/snapshot/series-table.ts';
 import { SLOT_HEADER_BYTES } from '../src/snapshot/slot.ts';
 import { SnapshotWriter } from '../src/snapshot/writer.ts';
@@ -387,6 +389,29 @@ describe('a file that somebody has deleted', () => {
     publish(directory, paused, 6);
     assert.equal(counts(reader, reader.read(SILENT_MS + 2))['c'], 6);
   });
+
+  it('of a thread that is terminated behind that keeps no ghost of it', async (t) => {
+    const directory = freshDirectory(t);
+    const { thread, task } = await startThread(t);
+    publish(directory, ownMark(), 1);
+    publish(directory, ownMark(), 5, 6, { task });
+    const reader = open(directory);
+    const alive = (nowMs: number) => reader.read(nowMs).map(({ alive, snapshot }) => [snapshot.values[0], alive]);
+    assert.deepEqual(alive(0).sort(), [
+      [1, true],
+      [5, true],
+    ]);
+    rmSync(join(directory, snapshotFile(ownMark(), 6)));
+    assert.equal(alive(1).length, 2, 'it lives, and writes it anew');
+    await thread.terminate();
+    assert.deepEqual(alive(2).sort(), [
+      [1, true],
+      [5, false],
+    ]);
+    // What it handles to its end, it may still publish.
+    assert.deepEqual(alive(1003), [[1, true]]);
+    assert.equal(counts(reader, reader.read(1004))['c'], 6);
+  });
 });
 
 describe('a file that cannot be read', () => {
@@ -576,6 +601,19 @@ function publish(
     join(directory, snapshotFile(mark, threadId)),
     encodeSnapshot({ ...IDENTITY, ...mark, threadId, ...told }, table, 0),
   );
+}
+
+// A thread of this process that does nothing, and what the system calls it.
+async function startThread(t: TestContext): Promise<{ thread: Worker; task: Task }> {
+  const module = JSON.stringify(new URL('../src/snapshot/process-mark.js', import.meta.url).href);
+  const thread = new Worker(
+    `import(${module}).then(({ ownTask }) => require('node:worker_threads').parentPort.postMessage(ownTask()));
+     setInterval(() => {}, 1e6);`,
+    { eval: true },
+  );
+  t.after(() => thread.terminate());
+  const [task] = await once(thread, 'message');
+  return { thread, task };
 }
 
 function counts(reader: GroupReader, states: readonly WorkerState[]): Record<string, number | number[]> {

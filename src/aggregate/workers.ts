@@ -166,7 +166,8 @@ export class GroupReader {
   // Somebody has deleted the file: what it said counts on, and its process is still looked after.
   #missing(listed: ReadonlySet<string>, nowMonotonicMs: number): void {
     for (const [file, state] of this.#states) {
-      if (!state.alive || listed.has(file) || isAlive(state.mark)) continue;
+      if (!state.alive || listed.has(file)) continue;
+      if (isAlive(state.mark) && !isTaskOver(state.mark, state.snapshot.identity.task)) continue;
       this.#states.set(file, { ...state, alive: false, exitedAtMonotonicMs: nowMonotonicMs });
     }
   }
