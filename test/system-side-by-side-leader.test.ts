@@ -1,6 +1,6 @@
 /** The leader of processes side by side dies, ends or hangs: another takes over the port and the totals. */
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type Sample, select, sum } from './exposition.ts';
@@ -165,6 +165,25 @@ test('a worker that a leader folds when it goes on, behind its time, is counted 
   assert.deepEqual((await counted()).counts, [30, 30]);
 });
 
+test('what a worker has counted outlives it, the directory and the leader that has read it', async (t) => {
+  const team = await startTeam(t, 3);
+  const endpoint = endpointAt(team.port);
+  const leader = await leaderAt(team.port);
+  const worker = team.living().find(({ pid }) => pid !== leader)!;
+  await requests(`http://127.0.0.1:${worker.port}/`, 9);
+  await countsExactly(endpoint, 9);
+  await team.end(worker.pid, 'SIGKILL');
+  await areLiving(endpoint, 2);
+  const group = join(team.directory, readdirSync(team.directory)[0]!);
+  rmSync(group, { recursive: true });
+  await until(() => existsSync(join(group, 'totals.copy')), 'the totals are written');
+  await until(() => team.living().every(({ pid }) => readdirSync(group).some(isOf(pid))), 'the living are back');
+  await team.end(leader, 'SIGKILL');
+  await areLiving(endpoint, 1);
+  const samples = await endpoint.scrape();
+  assert.deepEqual([sum(samples, COUNT), sum(samples, ANSWERS)], [9, 9]);
+});
+
 type App = Running & { port: number };
 
 interface Team {
@@ -175,6 +194,10 @@ interface Team {
   startOne(): Promise<App>;
   /** Resolves when it has ended. */
   end(pid: number, signal: NodeJS.Signals): Promise<void>;
+}
+
+function isOf(pid: number): (file: string) => boolean {
+  return (file) => file.startsWith(`${pid}-`) && file.endsWith('.snapshot');
 }
 
 async function startTeam(t: TestContext, count: number, told: { app?: string; env?: object } = {}): Promise<Team> {
