@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { type Sample, select, sum } from './exposition.ts';
+import { select, sum } from './exposition.ts';
 import {
   ANSWERS,
   areLiving,
@@ -135,7 +135,7 @@ test('a worker that a leader folds when it goes on, behind its time, is counted 
   const stopped = await leaderAt(team.port);
   const [worker, next] = team.living().filter(({ pid }) => pid !== stopped);
   await requests(`http://127.0.0.1:${worker!.port}/`, 20);
-  const [{ labels }] = select(await countsExactly(endpoint, 20), BY_WORKER) as [Sample];
+  const { labels } = select(await countsExactly(endpoint, 20), BY_WORKER).find(({ value }) => value === 20)!;
   await team.end(worker!.pid, 'SIGKILL');
   await areLiving(endpoint, 2);
   const exitedAt = performance.now();
