@@ -1,9 +1,9 @@
 /** What a member does where its file cannot be made because the directory of its group is gone. */
 import { performance } from 'node:perf_hooks';
-import { restoreGroup } from './snapshot/group.ts';
+import { isOwnerGone, restoreGroup } from './snapshot/group.ts';
 
 // From when it has deleted its group.
-const OWNER_ENDS_MS = 1000;
+const OWNER_ENDS_MS = 500;
 
 export interface LostDirectoryOptions {
   readonly directory: string;
@@ -33,13 +33,19 @@ export class LostDirectory {
     return isMissing || (error === undefined && known);
   }
 
-  /** Writing fails. @throws never */
-  restore(): void {
+  /**
+   * Writing fails.
+   *
+   * @param atOnce - whoever has come a moment ago need not think of an owner that ends
+   * @throws never
+   */
+  restore(atOnce = false): void {
     const { directory, leads, onLost } = this.#options;
     const missing = this.#missing;
-    if (missing && performance.now() - missing.sinceMs < OWNER_ENDS_MS) return;
-    if (!restoreGroup(directory, leads()) || !missing) return;
+    if (missing && !atOnce && performance.now() - missing.sinceMs < OWNER_ENDS_MS) return;
+    if (!leads() && isOwnerGone(directory)) return;
+    restoreGroup(directory, true);
     this.#missing = undefined;
-    onLost(missing.error);
+    if (missing) onLost(missing.error);
   }
 }

@@ -127,6 +127,7 @@ export function startMember(options: MemberOptions): Member {
   const worker: WorkerInfo = Object.freeze({ id: cluster.worker?.id ?? 0, pid: process.pid, threadId, workerId });
 
   const leadership = new Leadership({ ...options, own, onLead });
+  if (writer.isRefused) lost.restore(true);
   const app = new LateAppMetrics({ ...settings, views: options.views, table, writer, failures });
   const { meterProvider } = app;
   const http = watchRequests({

@@ -334,6 +334,31 @@ describe('a group of which two readers take themselves for the leader', () => {
     }
   });
 
+  it('takes up nothing of another one as long as it cannot read all of it', async (t) => {
+    const directory = freshDirectory(t);
+    publish(directory, await deadMark(t), 100);
+    publish(directory, await deadMark(t), 1000, 0, { lasting: true, workerId: 'worker_1' });
+    const stopped = open(directory);
+    stopped.read(0);
+    const reader = open(directory);
+    reader.read(1);
+    stopped.read(RETENTION_MS);
+    const openSync = fs.openSync as (...args: unknown[]) => number;
+    const noHandle = t.mock.method(fs, 'openSync', (...args: unknown[]) => {
+      if (String(args[0]).includes('totals-worker_1')) throw Object.assign(new Error('not now'), { code: 'EMFILE' });
+      return openSync(...args);
+    });
+    syncBuiltinESMExports();
+    reader.read(RETENTION_MS + 1);
+    noHandle.mock.restore();
+    syncBuiltinESMExports();
+    for (const nowMs of [RETENTION_MS + 2, 3 * RETENTION_MS]) {
+      assert.equal(counts(reader, reader.read(nowMs))['c'], 1100, `${nowMs}`);
+    }
+    const next = open(directory);
+    assert.equal(counts(next, next.read(0))['c'], 1100);
+  });
+
   it('is changed by nobody who has been told that he leads no more, and seen as it was', async (t) => {
     const directory = freshDirectory(t);
     let leads = true;

@@ -5,14 +5,15 @@ import { hostname } from 'node:os';
 import { beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import type { MetricProducer } from '@opentelemetry/sdk-metrics';
+import { AggregationTemporality, type MetricProducer, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import { project } from '../src/catalogue/views.ts';
+import { startPush } from '../src/export/push.ts';
 import { type PusherSettings, startPushers } from '../src/export/pushers.ts';
 import { loadOptional, requireOptional } from '../src/optional-package.ts';
 import { parseExposition, sum } from './exposition.ts';
 import { catchLines } from './lines.ts';
 import { type ReceivedMetric, type Receiver, samplesOf, startReceiver } from './otlp-receiver.ts';
-import { until } from './processes.ts';
+import { atEnd, until } from './processes.ts';
 import { EXPORTER, measure, sceneOf, serve, textOf, VIEW_OPTIONS } from './scenes.ts';
 
 const START_MS = 1_700_000_000_000;
@@ -132,7 +133,9 @@ describe('deltas', () => {
   it('add up to the scrape, though the receiver was away, a worker has exited and its series are gone', async (t) => {
     const receiver = await startReceiver(t);
     let n = 1;
-    const { state } = push(receiver, { METRICS_TEMPORALITY_PREFERENCE: 'delta' }, {}, () => collected(scene(n)));
+    // What is taken and not answered in time is sent again, as OTLP has it: there is time.
+    const env = { METRICS_TEMPORALITY_PREFERENCE: 'delta', TIMEOUT: '5000' };
+    const { state } = push(receiver, env, {}, () => collected(scene(n)));
     await until(() => receiver.pushes.length > 0, 'a push');
     n = 2;
     const first = receiver.pushes.length;
@@ -182,6 +185,31 @@ describe('deltas', () => {
       if (name !== 'jobs_done_total') continue;
       assert.equal(sum(told, name, labels), value);
     }
+  });
+
+  it('are failures, each of them, behind one that is never answered, and nothing gathers', async (t) => {
+    let exports = 0;
+    const exporter: PushMetricExporter = {
+      export: () => {
+        exports += 1;
+      },
+      forceFlush: async () => {},
+      shutdown: async () => {},
+      selectAggregationTemporality: () => AggregationTemporality.DELTA,
+    };
+    const state = { pushes: 0, errors: 0 };
+    const collect = () => collected(scene(1)) as ReturnType<MetricProducer['collect']>;
+    const options = {
+      name: 'never',
+      exporter,
+      resource: RESOURCE,
+      intervalMs: INTERVAL_MS,
+      timeoutMs: INTERVAL_MS / 2,
+    };
+    const pushing = startPush({ ...options, producer: { collect }, resumed: false, state });
+    atEnd(t, () => pushing.stop());
+    await until(() => state.errors > 4, 'failures');
+    assert.equal(exports, 1);
   });
 
   it('of an exporter that takes over from one that died begin at what there is', async (t) => {

@@ -1,6 +1,6 @@
 /** Holds src/snapshot/leader.ts: one leads at a time, whoever dies, hangs or is slow, and when. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { markEnded } from '../src/snapshot/directory.ts';
@@ -107,6 +107,24 @@ describe('the lead', () => {
     assert.ok(holdLead(directory, lead!));
     assert.equal(holdLead(directory, other!), false, 'of two that led without, one leads on');
     assert.deepEqual(readLeader(directory)!.holder, OWN);
+  });
+
+  it('whose lock was made on a full disk is of one when there is room, whoever has led behind the same number', (t) => {
+    const directory = freshDirectory(t);
+    const leads = [0, 1].map((threadId) => leadBehind(directory, { ...OWN, threadId }, 3, START_MS));
+    writeFileSync(join(directory, 'leader-4'), '');
+    const held = leads.map((lead) => holdLead(directory, lead));
+    assert.deepEqual(held, [true, false]);
+    assert.deepEqual(readLeader(directory)!.holder, leads[0]!.holder);
+    assert.ok(holdLead(directory, leads[0]!));
+  });
+
+  it('is had though a lower number cannot be deleted', (t) => {
+    const directory = freshDirectory(t);
+    mkdirSync(join(directory, 'leader-3'));
+    const lead = takeLead(directory, OWN, 3, START_MS)!;
+    assert.equal(lead.number, 4);
+    assert.ok(holdLead(directory, lead));
   });
 
   it('is told as lost to who only looks, and nothing is made or touched by that', (t) => {

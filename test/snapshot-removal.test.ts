@@ -1,6 +1,7 @@
 /** Holds src/snapshot/removal.ts: what is deleted with a group, what never is, and whose turn it is. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { basename, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { EXPORTER_FILE } from '../src/export/endpoint.ts';
@@ -10,6 +11,7 @@ import { createGroupDirectory, sweepDeadGroups } from '../src/snapshot/group.ts'
 import { TRIAL_FILE } from '../src/snapshot/place.ts';
 import { formatMark, ownMark, type ProcessMark } from '../src/snapshot/process-mark.ts';
 import { removeGroup } from '../src/snapshot/removal.ts';
+import { failing } from './failing-calls.ts';
 import { freshDirectory, start } from './processes.ts';
 import { deadMark } from './sleepers.ts';
 
@@ -54,6 +56,20 @@ describe("a group's directory is removed", () => {
       return false;
     };
     assert.ok(!removeGroup(path, (at) => at === path || comeIn(at)));
+    assert.deepEqual(readdirSync(base), ['group-shop']);
+    assert.deepEqual(readdirSync(path), [snapshotFile(ownMark(), 0)]);
+  });
+
+  it('and given back when nobody can look into it for the moment', (t) => {
+    const { base, path } = named(t);
+    publish(path, ownMark());
+    const noHandle = (at: string) => {
+      if (at === path) failing(t, 'readdirSync', 'EMFILE');
+      return true;
+    };
+    assert.ok(!removeGroup(path, noHandle));
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
     assert.deepEqual(readdirSync(base), ['group-shop']);
     assert.deepEqual(readdirSync(path), [snapshotFile(ownMark(), 0)]);
   });

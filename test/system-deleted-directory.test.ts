@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { sum } from './exposition.ts';
@@ -22,6 +22,17 @@ test('a process whose directory is deleted publishes again, and says so', async 
   await requests(url, 7);
   await until(async () => sum(await app.scrape(), COUNT) === 10, 'all ten are told', 10_000);
   assert.match(app.output.stderr, /the snapshot file cannot be written/);
+});
+
+test('a process whose directory is moved away publishes again where others look', async (t) => {
+  const app = await startApp(t, 'counts-its-answers.mjs');
+  const url = `http://127.0.0.1:${app.port}/`;
+  await requests(url, 3);
+  await settled(app, 3);
+  const [group] = readdirSync(app.directory);
+  renameSync(join(app.directory, group!), join(app.directory, 'elsewhere'));
+  await requests(url, 7);
+  await until(async () => sum(await app.scrape(), COUNT) === 10, 'all ten are told');
 });
 
 test('workers that are busy while their primary ends say nothing of the directory that it has deleted', async (t) => {

@@ -94,10 +94,14 @@ export class Totals {
    */
   adopt<Each extends Left>(members: readonly Each[]): Each[] {
     if (this.#obstacle !== undefined) return [];
-    const foldedIn = new Map<string, ReadonlySet<string>>();
+    const newer = new Map<string, Snapshot>();
     for (const name of totalsIn(this.#directory)) {
       const [newest] = readTotals(this.#directory, name).whole;
-      if (!newest || newest.sequence <= (this.#snapshots.get(name)?.sequence ?? 0)) continue;
+      if (newest && newest.sequence > (this.#snapshots.get(name)?.sequence ?? 0)) newer.set(name, newest);
+    }
+    // All or none: the members that are in them have to be told with them.
+    const foldedIn = new Map<string, ReadonlySet<string>>();
+    for (const [name, newest] of newer) {
       this.#snapshots.set(name, newest);
       foldedIn.set(name, new Set(newest.identity.folded));
     }

@@ -79,7 +79,8 @@ export function openEndpoint(
     const { server } = next;
     if (!referenced) server.unref();
     server.on('error', (error: NodeJS.ErrnoException) => {
-      if (secured === next) refuse(error.code, refusal(error, settings));
+      // One that listens says so of a connection that it could not accept.
+      if (secured === next && !server.listening) refuse(error.code, refusal(error, settings));
     });
     server.on('listening', () => tell(next));
   };

@@ -13,7 +13,7 @@ import { pageRoutes } from '../server/page-files.ts';
 import { countRefusals } from '../server/refusals.ts';
 import { createMetricsServer } from '../server/server.ts';
 import { sweepDeadGroups } from '../snapshot/group.ts';
-import { holdLead, isLeading, type Lead } from '../snapshot/leader.ts';
+import { holdLead, type Lead, leadingOf } from '../snapshot/leader.ts';
 import { type EndpointOptions, openEndpoint } from './endpoint.ts';
 import { healthOf } from './health.ts';
 import { instanceOf } from './instance.ts';
@@ -91,7 +91,7 @@ export function startExporter(
     directory,
     exitedRetentionMs: settings.exitedRetentionMs,
     maxSeries: settings.maxSeries,
-    leads: () => isLeading(directory, lead),
+    leads: leadingOf(directory, lead),
   });
   const sampler = new ResourceSampler(pidusage as unknown as ConstructorParameters<typeof ResourceSampler>[0]);
   const clock = new WallClock();

@@ -77,7 +77,8 @@ class WatchedExporter implements PushMetricExporter {
   #baseline: boolean;
   #failing = false;
   /** What was given to the exporter last, until it says what became of that, however late. */
-  #underWay: Promise<void> = Promise.resolve();
+  #underWay: object | undefined;
+  #next: (() => void) | undefined;
 
   constructor(options: PushOptions) {
     this.#options = options;
@@ -102,34 +103,36 @@ class WatchedExporter implements PushMetricExporter {
       if (over) return;
       over = true;
       clearTimeout(timer);
+      if (this.#next === send) this.#next = undefined;
       this.#changed(error);
       done(SUCCESS);
     };
     const timer = setTimeout(() => end(`no answer within ${timeoutMs} ms`), timeoutMs).unref();
     const send = () => {
-      if (!over) this.#underWay = this.#send(collected, end);
+      this.#next = undefined;
+      this.#send(collected, end);
     };
     // An exporter tries again for longer than is waited for it: what may yet arrive must not be in the next delta, too.
-    if (this.#prefersDeltas()) void this.#underWay.then(send);
+    if (this.#prefersDeltas() && this.#underWay) this.#next = send;
     else send();
   }
 
-  // Resolves when the exporter has done with it.
-  #send(collected: ResourceMetrics, end: (error?: unknown) => void): Promise<void> {
+  #send(collected: ResourceMetrics, end: (error?: unknown) => void): void {
     const { metrics, delivered } = this.#convert(collected);
-    return new Promise((resolve) => {
-      const settle = (error?: unknown) => {
-        if (error === undefined) delivered();
-        end(error);
-        resolve();
-      };
-      try {
-        const told: Done = ({ code, error }) => settle(code === 0 ? undefined : (error ?? 'no reason given'));
-        this.#options.exporter.export(metrics, told);
-      } catch (error) {
-        settle(error);
-      }
-    });
+    this.#underWay = metrics;
+    const settle = (error?: unknown) => {
+      if (error === undefined) delivered();
+      end(error);
+      if (this.#underWay !== metrics) return;
+      this.#underWay = undefined;
+      this.#next?.();
+    };
+    try {
+      const told: Done = ({ code, error }) => settle(code === 0 ? undefined : (error ?? 'no reason given'));
+      this.#options.exporter.export(metrics, told);
+    } catch (error) {
+      settle(error);
+    }
   }
 
   forceFlush(): Promise<void> {

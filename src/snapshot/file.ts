@@ -109,7 +109,7 @@ export class SnapshotFile {
    */
   check(): void {
     if (this.#file === undefined) return;
-    this.#reading ??= readBack(this.#file, this.#identity.version, () => this.#layout);
+    this.#reading ??= readBack(this.#file, this.#path, this.#identity.version, () => this.#layout);
     if (!this.#reading.next().value) this.close();
   }
 

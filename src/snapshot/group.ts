@@ -112,6 +112,12 @@ export function isDeserted(path: string, but?: FileOwner): boolean {
   return !others.some(({ mark, ended }) => !ended && !(but && isOwnThread(mark, but)) && isAlive(mark));
 }
 
+/** Whether the process that a group is named after can be seen to have ended, or cannot be seen. @throws never */
+export function isOwnerGone(path: string): boolean {
+  const namesake = namesakeOf(path);
+  return namesake !== undefined && (isForeign(namesake) || !isAlive(namesake));
+}
+
 /**
  * Makes the directory of a group anew when somebody has deleted it under its living members.
  *
@@ -119,8 +125,7 @@ export function isDeserted(path: string, but?: FileOwner): boolean {
  * @returns whether it is there
  */
 export function restoreGroup(path: string, isLed = false): boolean {
-  const namesake = namesakeOf(path);
-  if (!isLed && namesake && (isForeign(namesake) || !isAlive(namesake))) return false;
+  if (!isLed && isOwnerGone(path)) return false;
   try {
     makeGroupDirectory(path);
     return true;

@@ -1,5 +1,5 @@
 /** What is done with the handle of an open file. The rule: a write is whole, or it is an error. */
-import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, readSync, writeSync } from 'node:fs';
 
 /** Writes all of it: a write to a full disk may come back short without an error. @throws system errors */
 export function writeAll(file: number, bytes: Uint8Array, position: number): void {
@@ -16,10 +16,10 @@ export function readAt(file: number, position: number, length: number): Buffer {
   return bytes.subarray(0, readSync(file, bytes, 0, length, position));
 }
 
-/** Whether anybody can open the file. A handle that is no good any more (closed by others, stale on a network disk) names nothing. */
-export function hasName(file: number): boolean {
+/** Whether the file is still where others look for it: its directory may have been moved, too. A handle that is no good any more (closed by others, stale on a network disk) names nothing. */
+export function hasName(file: number, path: string): boolean {
   try {
-    return fstatSync(file).nlink > 0;
+    return fstatSync(file).nlink > 0 && existsSync(path);
   } catch {
     return false;
   }

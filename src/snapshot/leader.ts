@@ -21,6 +21,7 @@ import { isAlive, isSameProcess, isTaskOver, type ProcessMark, type Task } from 
 
 /** Who touches its lock less often than this has died where nobody can see it, or its exporter cannot be started. */
 export const STALE_MS = 5000;
+const LOOK_AGAIN_MS = 50;
 const LOCK_NAME = /^leader-(\d+)$/;
 
 /** A process or thread that may lead. */
@@ -132,11 +133,11 @@ export function takeLead(directory: string, holder: Holder, after: number, start
   if (!makeLock(directory, lead)) return undefined;
   // Who was slow may have made a number that others have passed and deleted already; theirs is there since before.
   if (highestIn(directory) > lead.number) {
-    rmSync(lockPath(directory, lead.number), { force: true });
+    tryDelete(lockPath(directory, lead.number));
     return undefined;
   }
   for (const number of numbers(directory)) {
-    if (number < lead.number) rmSync(lockPath(directory, number), { force: true });
+    if (number < lead.number) tryDelete(lockPath(directory, number));
   }
   return lead;
 }
@@ -146,14 +147,28 @@ export function isLeading(directory: string, lead: Lead): boolean {
   return highestIn(directory) <= lead.number && !isOthers(directory, lead);
 }
 
+/** isLeading for who asks before each of thousands of files: it looks so often that nobody else does much meanwhile. */
+export function leadingOf(directory: string, lead: Lead): () => boolean {
+  let [isLeader, lookedAtMs] = [false, Number.NEGATIVE_INFINITY];
+  return () => {
+    const nowMs = performance.now();
+    // A process that was stopped has not looked for long.
+    if (nowMs - lookedAtMs > LOOK_AGAIN_MS) [isLeader, lookedAtMs] = [isLeading(directory, lead), nowMs];
+    return isLeader;
+  };
+}
+
 /** Says that the lead is still held; to be called once a second. @returns false when somebody else has it now. @throws never */
 export function holdLead(directory: string, lead: Lead): boolean {
   if (!isLeading(directory, lead)) return false;
   try {
     // Somebody has deleted it, or the whole directory; or it could not be made until now.
-    if (highestIn(directory) < lead.number && !makeLock(directory, lead)) return false;
+    if (highestIn(directory) < lead.number && !makeLock(directory, lead)) return isLeading(directory, lead);
+    const path = lockPath(directory, lead.number);
+    // It was made on a full disk, by this one or by another that leads behind the same: now one of them has it.
+    if (contentOf(path).holder === undefined) writeFileSync(path, JSON.stringify(lead), { flag: 'r+' });
     const now = new Date();
-    utimesSync(lockPath(directory, lead.number), now, now);
+    utimesSync(path, now, now);
   } catch {
     // Directory gone, or nothing can be made in it: this is tried again.
   }
@@ -207,6 +222,15 @@ function contentOf(path: string): Pick<Leader, 'holder' | 'startMs' | 'released'
     return { holder: Number.isInteger(holder?.pid) ? holder : undefined, startMs, released };
   } catch {
     return UNKNOWN;
+  }
+}
+
+// A lower number that stays says nothing.
+function tryDelete(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Somebody's directory, say.
   }
 }
 

@@ -8,11 +8,17 @@ import { PIECE_BYTES } from './series-table.ts';
 /**
  * Reads PIECE_BYTES of the names with each `next`, and begins anew where it has come to their end.
  *
+ * @param path - of the file, as others find it
  * @param version - as the header has it
  * @param layoutOf - the file's layout as it is at the time
  * @returns whether the file has its name and what was read is right; names are known to be when the last of them is read
  */
-export function* readBack(file: number, version: string, layoutOf: () => Layout): Generator<boolean, never> {
+export function* readBack(
+  file: number,
+  path: string,
+  version: string,
+  layoutOf: () => Layout,
+): Generator<boolean, never> {
   for (let [done, crc] = [0, 0]; ; ) {
     let isRight = false;
     try {
@@ -21,7 +27,7 @@ export function* readBack(file: number, version: string, layoutOf: () => Layout)
       const names = readAt(file, HEADER_BYTES + done, Math.min(dictionaryBytes - done, PIECE_BYTES));
       [done, crc] = [done + names.length, crc32(names, crc)];
       const areNames = done < dictionaryBytes ? names.length > 0 : crc === dictionaryCrc;
-      isRight = hasName(file) && areNames && encodeHeader(capacity, version).equals(header);
+      isRight = hasName(file, path) && areNames && encodeHeader(capacity, version).equals(header);
       if (done >= dictionaryBytes) [done, crc] = [0, 0];
     } catch {
       // It cannot even be read.

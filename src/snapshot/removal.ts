@@ -36,10 +36,11 @@ export function removeGroup(path: string, isOver = (_at: string): boolean => tru
     assertOwnDirectory(path);
     if (!isAllOurs(path) || !isOver(path)) return false;
     renameSync(path, moved);
-    if ((isAllOurs(moved) && isOver(moved)) || !tryRename(moved, path)) return deleteFiles(moved);
   } catch {
     // Another user's, taken away by others meanwhile, or not to be moved.
+    return false;
   }
+  if ((isSurelyOurs(moved) && isOver(moved)) || !tryRename(moved, path)) return deleteFiles(moved);
   return false;
 }
 
@@ -75,9 +76,24 @@ export function isDesertedLong(path: string): boolean {
   }
 }
 
+// False also where nobody can look for the moment: then it is given back.
+function isSurelyOurs(path: string): boolean {
+  try {
+    return isAllOurs(path);
+  } catch {
+    return false;
+  }
+}
+
 function isAllOurs(path: string): boolean {
+  return ownFilesIn(path) !== undefined;
+}
+
+// Undefined when there is anything else. @throws system errors
+function ownFilesIn(path: string): string[] | undefined {
   const entries = readdirSync(path, { withFileTypes: true });
-  return entries.every((entry) => entry.isFile() && OWN_FILES.some(([pattern]) => pattern.test(entry.name)));
+  const areOurs = entries.every((entry) => entry.isFile() && OWN_FILES.some(([pattern]) => pattern.test(entry.name)));
+  return areOurs ? entries.map(({ name }) => name) : undefined;
 }
 
 // Not where somebody has begun anew: what members have in memory they write there within a second.
@@ -94,8 +110,9 @@ function deleteFiles(path: string): boolean {
   // More than once: somebody may have been about to make a file in it when it was moved.
   for (let attempt = 0; attempt < REMOVE_TRIES && existsSync(path); attempt += 1) {
     try {
-      if (!isAllOurs(path)) return false;
-      for (const file of list(path)) unlinkSync(join(path, file));
+      const files = ownFilesIn(path);
+      if (!files) return false;
+      for (const file of files) unlinkSync(join(path, file));
       rmdirSync(path);
     } catch {
       // Not empty any more, or others delete it as well: again.
