@@ -8,7 +8,7 @@ import { setInterval } from 'node:timers';
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { readSettings, type Settings } from './config.ts';
 import { loadConfigModule } from './config-module.ts';
-import { GunicornOtelError } from './errors.ts';
+import { GunicornOtelError, messageOf } from './errors.ts';
 import { type Exporter, startExporter } from './export/exporter.ts';
 import { startFleet } from './export/fleet.ts';
 import { groupName } from './group-name.ts';
@@ -21,6 +21,8 @@ import { ownMark } from './snapshot/process-mark.ts';
 import { removeGroup } from './snapshot/removal.ts';
 
 const LOOK_MS = 1000;
+
+let told = '';
 
 export interface ServeOptions {
   /** Before PROMETHEUS_MULTIPROC_DIR. */
@@ -90,8 +92,9 @@ class Sidecar {
     if (this.#serving && !isDeserted(this.#serving.directory)) return;
     void this.leave();
     const after = this.#vacancy(directory);
-    const lead = after === undefined ? undefined : takeLead(directory, this.#holder, after, Date.now());
+    const lead = after === undefined ? undefined : this.#take(directory, after);
     if (!lead) return;
+    told = '';
     report('info', `process ${process.pid} serves the metrics of ${directory}`);
     const exporter = startExporter(
       { directory, settings: this.#settings, version: ownManifest().version, lead, resumed: lead.number > 1 },
@@ -110,6 +113,19 @@ class Sidecar {
     releaseLead(directory, lead);
     removeGroup(directory, (at) => isDeserted(at));
     await stopped;
+  }
+
+  // Unlike a member it leads nobody without a lock: they would lead on beside it.
+  #take(directory: string, after: number): Lead | undefined {
+    try {
+      return takeLead(directory, this.#holder, after, Date.now());
+    } catch (error) {
+      tell(
+        'warn',
+        `no lock can be made in ${directory} (${messageOf(error)}): it is served by its members until one can`,
+      );
+      return undefined;
+    }
   }
 
   // Of a member it takes the lead whether that lives or not; of another process like itself only when that is gone.
@@ -150,8 +166,6 @@ function othersIn(base: string): string {
   return others.length === 0 ? '' : `; there is somebody in ${others.join(', ')}`;
 }
 
-let told = '';
-
 function onlyLiveGroup(base: string): string | undefined {
   const groups = liveGroups(base);
   if (groups.length === 1) return groups[0];
@@ -159,7 +173,12 @@ function onlyLiveGroup(base: string): string | undefined {
     groups.length === 0
       ? `${noneIn(base)}: one is waited for`
       : `${groups.length} groups live in ${base} (${groups.join(', ')}): set GUNICORN_OTEL_GROUP in their processes and here, or --group`;
-  if (line !== told) report('info', line);
-  told = line;
+  tell('info', line);
   return undefined;
+}
+
+// What each look would say again.
+function tell(level: 'info' | 'warn', line: string): void {
+  if (line !== told) report(level, line);
+  told = line;
 }

@@ -102,6 +102,25 @@ describe('serve', () => {
     assert.match(sidecar.output.stderr, /^gunicorn-otel: PROMETHEUS_MULTIPROC_DIR=\/proc\/none cannot be used \(.*\n$/);
   });
 
+  it('of a group that it may only read says so once, leads nobody, and serves it as soon as it can', async (t) => {
+    if (!(await canUnshare('--mount'))) return t.skip('no new mount namespace can be made here: run as root');
+    const app = await startApp(t, 'counts-its-answers.mjs', { env: { GUNICORN_OTEL_GROUP: 'shop' } });
+    const url = await app.metricsUrl();
+    await ask(app.port, 3);
+    const script = `mount -o bind,ro "$1" "$1" && exec "$2" "$3" serve --dir "$1"`;
+    const args = ['--mount', 'sh', '-c', script, 'sh', app.directory, process.execPath, CLI];
+    const sidecar = start(t, args, { preload: 'none', command: 'unshare' });
+    await sidecar.says(
+      /no lock can be made in .*group-shop \(EROFS.*\): it is served by its members until one can\n/,
+      'stderr',
+    );
+    assert.equal(requests(await scraped(url)), 3);
+    spawn('nsenter', ['--mount', `--target=${sidecar.pid}`, 'umount', app.directory]);
+    await sidecar.says(SERVES, 'stderr');
+    assert.equal(sidecar.output.stderr.match(/no lock can be made/g)?.length, 1);
+    await app.says(/has handed over/, 'stderr');
+  });
+
   it('says that nobody is there, where it has made the directory itself, and who is instead', async (t) => {
     const directory = join(freshDirectory(t), 'mistyped');
     const alone = serve(t, ['--dir', directory]);
@@ -131,12 +150,7 @@ describe('serve', () => {
   });
 
   it('counts members of another pid namespace by their files alone', async (t) => {
-    const probe = spawn('unshare', [...NEW_NAMESPACE, 'true']);
-    const [code] = await new Promise<[number | null]>((resolve) => {
-      probe.once('error', () => resolve([null]));
-      probe.once('exit', (exit) => resolve([exit]));
-    });
-    if (code !== 0) return t.skip('no new pid namespace can be made here: run as root');
+    if (!(await canUnshare(...NEW_NAMESPACE))) return t.skip('no new pid namespace can be made here: run as root');
     const directory = freshDirectory(t);
     mkdirSync(join(directory, 'app'));
     const sidecar = serve(t, ['--dir', directory, '--group', 'shop']);
@@ -163,6 +177,14 @@ describe('serve', () => {
 
 function serve(t: TestContext, args: string[], env: Record<string, string> = {}): Running {
   return start(t, [CLI, 'serve', ...args], { preload: 'none', env });
+}
+
+function canUnshare(...namespaces: string[]): Promise<boolean> {
+  const probe = spawn('unshare', [...namespaces, 'true']);
+  return new Promise((resolve) => {
+    probe.once('error', () => resolve(false));
+    probe.once('exit', (code) => resolve(code === 0));
+  });
 }
 
 async function ask(port: number, times: number): Promise<void> {
