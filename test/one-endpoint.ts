@@ -108,14 +108,16 @@ export function portsOf(pid: number): number[] {
   return openFiles(pid).flatMap((target) => sockets.get(target) ?? []);
 }
 
-/** Waits until somebody listens; fails when it is more than one process. */
-export async function leaderAt(port: number): Promise<number> {
-  const pids = await until(() => {
-    const found = listenersOn(port);
-    return found.length > 0 && found;
-  }, `a process that listens on port ${port}`);
-  assert.equal(pids.length, 1, `${pids} listen on port ${port}`);
-  return pids[0]!;
+/** Waits until one process listens; fails when it is none, or more. A child has its parent's socket until its exec. */
+export function leaderAt(port: number): Promise<number> {
+  let pids: number[] = [];
+  return until(
+    () => {
+      pids = listenersOn(port);
+      return pids.length === 1 && pids[0];
+    },
+    () => `one process that listens on port ${port}; there are ${pids}`,
+  );
 }
 
 /** Who leads the only group of a directory, by its lock of the highest number; undefined when there is none. */
