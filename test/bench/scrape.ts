@@ -22,8 +22,8 @@ const WARM_UP_SCRAPES = 5;
 // A peer takes seconds for a scrape of the largest: from here on it has as many rounds as it has had.
 const MAX_MEASURING_OF_PEER_MS = 10_000;
 const MIN_ROUNDS = Math.min(5, ROUNDS);
-// As many as are wanted may not be left alone by the host for a while.
-const MAX_MEASURING_MS = 150_000;
+// As many as are wanted may not be left alone by the host for a while: 2.5 minutes, of as many rounds as there are by default.
+const MAX_MEASURING_MS = ROUNDS * 3750;
 // Every label set is recorded into within this time.
 const SETTLE_MS = 600;
 // Each wakes a thousand times a second to look at its loop.
