@@ -3,7 +3,7 @@
  * changed since the scrape before; one cluster at a time, since one that is idle would not be. How long event loops are held
  * up is seen by a timer inside them; what such a timer sees in as long a time without a scrape is the machine's own. Where the
  * host of a virtual machine takes a core for a while, every loop on it stands still: such scrapes are told apart, and others
- * are made for them.
+ * are made for them (docs/decisions/062).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseExposition, select, sum } from '../exposition.ts';
