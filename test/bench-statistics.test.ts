@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { leftAlone, type Watch } from './bench/stalls.ts';
 import { median, quantile, shuffled, spread, turns } from './bench/statistics.ts';
 
 test('a quantile is a value that was measured, whatever their order', () => {
@@ -38,4 +39,14 @@ test('shuffled, each is there once, in any order', () => {
   for (let i = 0; i < 1000; i += 1) orders.add(shuffled(variants).join());
   assert.equal(orders.size, 6);
   assert.deepEqual([...new Set([...orders].map((order) => order.split(',').sort().join()))], ['bare,ours,theirs']);
+});
+
+test('stalls are of what the host has left alone, of all where that is less than five', () => {
+  const watches = (alone: number, taken: number): Watch[] => [
+    ...new Array<Watch>(taken).fill({ stalls: [], hostTook: true }),
+    ...new Array<Watch>(alone).fill({ stalls: [], hostTook: false }),
+  ];
+  const kept = (alone: number, taken: number) => leftAlone(watches(alone, taken)).length;
+  assert.deepEqual([kept(5, 30), kept(4, 30), kept(0, 3), kept(3, 0), kept(3, 1)], [5, 34, 3, 3, 4]);
+  assert.ok(leftAlone(watches(5, 30)).every(({ hostTook }) => !hostTook));
 });
